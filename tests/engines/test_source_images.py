@@ -11,7 +11,6 @@ import pytest
 from tests.images import tar
 from tests.registry import MANIFEST, FakeRegistry, digest, fake_registry
 
-from palio.core.engine import Credential
 from palio.core.errors import Cause, PalioError
 from palio.core.quantities import MIB
 from palio.core.submission.image_archive import inspect_image
@@ -33,8 +32,8 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRegistry]:
         yield found
 
 
-def pin(registry: FakeRegistry, version: str = ":v1", credential: Credential | None = None) -> Reference:
-    return pin_image(f"{registry.host}/lab/model{version}", max_bytes=MIB, credential=credential)
+def pin(registry: FakeRegistry, version: str = ":v1") -> Reference:
+    return pin_image(f"{registry.host}/lab/model{version}", max_bytes=MIB)
 
 
 def refusal(registry: FakeRegistry, version: str = ":v1") -> PalioError:
@@ -242,27 +241,27 @@ def test_image_without_a_program_is_refused(registry: FakeRegistry) -> None:
 # -- accounts
 
 
-def test_account_is_used_and_never_shown(registry: FakeRegistry) -> None:
-    registry.image([LAYER], "v1")
-    registry.account = ("robot", "s3cret")
-    account = Credential("robot", "s3cret")
-
-    assert pin(registry, credential=account).tag == "v1"
-    assert refusal(registry).code == "registry-unauthorized"
-    assert "s3cret" not in repr(account)
-
-
-def test_account_of_operator_is_read_from_file_of_docker_login(
-    registry: FakeRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    registry.image([LAYER], "v1")
+@pytest.fixture
+def account(registry: FakeRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The registry requires an account, which the operator has, in a file as `docker login` writes it."""
     registry.account = ("robot", "s3cret")
     file = tmp_path / "config.json"
     file.write_text(json.dumps({"auths": {registry.host: {"auth": "cm9ib3Q6czNjcmV0"}}}))
     monkeypatch.setenv("PALIO_REGISTRY_CREDENTIALS", str(file))
 
-    assert pin(registry).tag == "v1"
+
+def test_account_of_operator_is_used_and_never_shown(
+    registry: FakeRegistry, account: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.image([LAYER], "v1")
+
+    found = pin(registry)
+    pull(found, tmp_path / "image.tar")
+
     assert operators_account("ghcr.io") is None
+    assert "s3cret" not in repr(operators_account(registry.host))
+    monkeypatch.delenv("PALIO_REGISTRY_CREDENTIALS")
+    assert refusal(registry).code == "registry-unauthorized"
 
 
 @pytest.mark.parametrize("content", ["not JSON s3cret", '{"auths": {"ghcr.io": {"auth": "s3cret!"}}}', "[]"])
@@ -278,16 +277,15 @@ def test_unusable_file_of_accounts_is_named_without_its_content(tmp_path: Path, 
     assert "s3cret" not in str(caught.value)
 
 
-def test_account_is_not_sent_along_with_redirect_to_another_host(registry: FakeRegistry) -> None:
+def test_account_is_not_sent_along_with_redirect_to_another_host(registry: FakeRegistry, account: None) -> None:
     with fake_registry() as other, pytest.MonkeyPatch.context() as environment:
         environment.setenv("PALIO_SUBMISSION_HOSTS", f"http://{registry.host},http://{other.host}")
         registry.image([LAYER], "v1")
-        registry.account = ("robot", "s3cret")
         configuration = next(iter(registry.blobs))
         other.blobs = dict(registry.blobs)
         registry.redirects[configuration] = f"http://{other.host}/v2/lab/model/blobs/{configuration}"
 
-        assert pin(registry, credential=Credential("robot", "s3cret")).tag == "v1"
+        assert pin(registry).tag == "v1"
 
     assert [authorization for _, authorization in other.asked] == [""]
 

@@ -83,25 +83,12 @@ class Build:
 
 
 @dataclass(frozen=True)
-class Credential:
-    """An account at a registry. `secret` is a password or token; it is neither printed nor logged."""
-
-    username: str
-    secret: str = field(repr=False)
-
-
-@dataclass(frozen=True)
 class Pull:
-    """An image in a registry: `repository` such as ghcr.io/lab/model, and its manifest for the engine's platform.
-
-    `size_bytes` is that of the compressed parts. Without a credential, the operator's for the registry is used.
-    """
+    """An image in a registry: `repository` such as ghcr.io/lab/model, and its manifest for the engine's platform."""
 
     repository: str
     manifest: str  # sha256:…
     platform: str
-    size_bytes: int
-    credential: Credential | None = None
 
 
 @dataclass(frozen=True)

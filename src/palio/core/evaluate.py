@@ -40,7 +40,7 @@ from palio.core.bundle.program import read_program, with_container_paths
 from palio.core.bundle.task_columns import combined, own_columns
 from palio.core.dockerfile.substitutes import NONE as NO_SUBSTITUTES
 from palio.core.dockerfile.substitutes import Substitutes
-from palio.core.engine import Credential, Engine, Job, JobResult, Work
+from palio.core.engine import Engine, Job, JobResult, Work
 from palio.core.errors import Cause, Failure, PalioError
 from palio.core.files.staging import writing
 from palio.core.leaderboard.scores import Scores, read_scores
@@ -76,7 +76,6 @@ class Evaluation:
         key: "Ed25519PrivateKey | None" = None,
         any_kind: bool = False,
         collected: Path | None = None,
-        credential: Credential | None = None,
         copies: InputCopies | None = None,
         substitutes: Substitutes = NO_SUBSTITUTES,
         watch: Callable[["Evaluation"], None] = lambda _: None,
@@ -84,10 +83,9 @@ class Evaluation:
         """With `key`, signs a receipt at the end of the attempt.
 
         With `any_kind`, evaluates kinds of submission that the phase would not accept from a participant. With
-        `collected`, only scores the predictions that another attempt left there. `credential` is the team's at the
-        registry of a reference. With `copies`, copies hidden inputs there once and links them from then on.
-        `substitutes` are images for bundles whose own the engine lacks. Calls `watch` in the middle of a step whenever
-        `stage` or `files_of` changes and when the verdict is written.
+        `collected`, only scores the predictions that another attempt left there. With `copies`, copies hidden inputs
+        there once and links them from then on. `substitutes` are images for bundles whose own the engine lacks. Calls
+        `watch` in the middle of a step whenever `stage` or `files_of` changes and when the verdict is written.
 
         Resumes the attempt if it has started in this folder. Raises PalioError "target-not-empty" if the folder belongs
         to another attempt.
@@ -96,7 +94,6 @@ class Evaluation:
         self._key = key
         self._any_kind = any_kind
         self._collected = collected
-        self._credential = credential
         self.folder = folder
         self.stage = Stage.BUILD
         self.files_of = Cause.ORGANIZER
@@ -272,7 +269,7 @@ class Evaluation:
     def _pull(self) -> Generator[Stage, None, str]:
         verdicts.refuse_unloadable(self._engine, self.attempt.submission.kind)
         submission = self.attempt.submission
-        load = self.attempt.pull(self.folder, read_reference(submission.path, submission.name), self._credential)
+        load = self.attempt.pull(self.folder, read_reference(submission.path, submission.name))
         result = yield from self._run(load)
         verdicts.raise_if_load_failed(result, load)
         return result.image or ""

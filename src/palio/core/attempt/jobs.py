@@ -7,7 +7,7 @@ from pathlib import Path
 from palio.core.attempt.code import CodeRun
 from palio.core.attempt.run_folder import RunFolder, Stage
 from palio.core.bundle.model import Bundle, Phase, SubmissionKind, Task
-from palio.core.engine import Build, Credential, Job, Load, Mount, Work
+from palio.core.engine import Build, Job, Load, Mount, Work
 from palio.core.files.tree import digest_tree
 from palio.core.submission.kinds import SubmissionFile
 from palio.core.submission.reference import Reference
@@ -61,7 +61,7 @@ class Attempt:
             log=folder.log(Stage.BUILD),
         )
 
-    def pull(self, folder: RunFolder, reference: Reference, credential: Credential | None) -> Load:
+    def pull(self, folder: RunFolder, reference: Reference) -> Load:
         """Pulls the image that the submission refers to, then loads it."""
         return Load(
             name=self.job_name(Stage.BUILD),
@@ -69,7 +69,7 @@ class Attempt:
             archive=folder.work / "pulled.tar",
             limits=self.phase.rules.build,
             log=folder.log(Stage.BUILD),
-            pull=reference.pull(credential),
+            pull=reference.pull(),
         )
 
     def build(self, folder: RunFolder, context: Path) -> Build:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from palio.core.dockerfile.image_names import ImageName, ImageNameError
-from palio.core.engine import Credential, Pull
+from palio.core.engine import Pull
 from palio.core.errors import PalioError
 from palio.core.quantities import KIB
 
@@ -53,8 +53,8 @@ class Reference:
         """The submission's content. The same image under the same tag gives the same bytes."""
         return json.dumps({MARK: FORMAT, **asdict(self)}, sort_keys=True, indent=1).encode() + b"\n"
 
-    def pull(self, credential: Credential | None = None) -> Pull:
-        return Pull(self.repository, self.manifest, self.platform, self.size_bytes, credential)
+    def pull(self) -> Pull:
+        return Pull(self.repository, self.manifest, self.platform)
 
 
 def parse_image(text: str) -> tuple[ImageName, str]:

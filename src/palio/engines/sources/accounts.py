@@ -5,14 +5,22 @@ import binascii
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from palio.core.engine import Credential
 from palio.core.errors import PalioError
 from palio.core.files.staging import why
 
 VARIABLE = "PALIO_REGISTRY_CREDENTIALS"
 _HUB_KEYS = ("docker.io", "index.docker.io", "https://index.docker.io/v1/", "registry-1.docker.io")
+
+
+@dataclass(frozen=True)
+class Credential:
+    """An account at a registry. `secret` is a password or token; it is neither printed nor logged."""
+
+    username: str
+    secret: str = field(repr=False)
 
 
 def operators_account(registry: str, environment: Mapping[str, str] | None = None) -> Credential | None:

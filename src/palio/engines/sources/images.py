@@ -13,7 +13,7 @@ from pathlib import Path
 from tarfile import BLOCKSIZE, TarInfo
 from typing import IO, Any
 
-from palio.core.engine import Credential, Pull
+from palio.core.engine import Pull
 from palio.core.errors import PalioError
 from palio.core.quantities import size_text
 from palio.core.submission.reference import Reference, parse_image
@@ -44,7 +44,7 @@ def this_platform() -> str:
     return found
 
 
-def pin_image(text: str, *, max_bytes: int, credential: Credential | None = None, time_s: float = PIN_S) -> Reference:
+def pin_image(text: str, *, max_bytes: int, time_s: float = PIN_S) -> Reference:
     """Looks up what a reference means now, and checks what can be checked without pulling it.
 
     Raises PalioError: "reference-invalid", "source-refused", "source-unreachable", "registry-unauthorized",
@@ -56,7 +56,7 @@ def pin_image(text: str, *, max_bytes: int, credential: Credential | None = None
     hosts, own = OpenHosts.read(), operators_account(name.registry)
     image, platform = str(name), this_platform()
     try:
-        with Registry(name.registry, name.path, image, credential or own, hosts=hosts, time_s=time_s) as registry:
+        with Registry(name.registry, name.path, image, own, hosts=hosts, time_s=time_s) as registry:
             given = registry.manifest(name.version[1:])
             manifest = _for_platform(registry, given, image, platform)
             parts = _Parts.of(manifest, image, platform)
@@ -87,10 +87,10 @@ def pull_image(pull: Pull, archive: Path, *, max_bytes: int, time_s: float, betw
     not deliver, and OSError if the archive cannot be written.
     """
     registry_name, _, path = pull.repository.partition("/")
-    credential = pull.credential or operators_account(registry_name)
+    own = operators_account(registry_name)
     image = f"{pull.repository}@{pull.manifest}"
     try:
-        with Registry(registry_name, path, image, credential, hosts=OpenHosts.read(), time_s=time_s) as registry:
+        with Registry(registry_name, path, image, own, hosts=OpenHosts.read(), time_s=time_s) as registry:
             manifest = registry.manifest(pull.manifest)
             parts = _Parts.of(manifest, image, pull.platform)
             if parts.size_bytes > max_bytes:

@@ -19,9 +19,9 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from urllib3.exceptions import HTTPError
 
-from palio.core.engine import Credential
 from palio.core.errors import PalioError
 from palio.core.quantities import KIB, MIB, size_text
+from palio.engines.sources.accounts import Credential
 from palio.engines.sources.hosts import OpenHosts
 from palio.engines.sources.outbound import PublicOnly
 

@@ -8,6 +8,11 @@ _FAILED = "Your image could not be pulled from its registry."
 _LATER = "The platform retries this automatically. This does not count toward your limit."
 
 KINDS: dict[str, FailureKind] = {
+    "source-missing": FailureKind(
+        _P,
+        "The form was sent without an image or a tag.",
+        "Enter an image such as `ghcr.io/lab/model:v1`, or a tag such as `https://github.com/lab/model@v1.2`.",
+    ),
     "reference-invalid": FailureKind(
         _P,
         "`{reference}` is not a reference to an image: {reason}.",
@@ -46,8 +51,8 @@ KINDS: dict[str, FailureKind] = {
     "registry-unauthorized": FailureKind(
         _P,
         "The registry does not let this platform pull `{image}`: it does not exist, or it is private.",
-        "Check the name. Make the image public, or store an account that may pull it under the registry accounts of "
-        "your team.",
+        "Check the name. Make the image public, or ask the operator of the platform to let its account at this registry "
+        "pull the image. Palio stores no passwords of teams.",
     ),
     "reference-not-found": FailureKind(
         _P,
