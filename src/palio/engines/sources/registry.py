@@ -1,4 +1,4 @@
-"""A client of one registry, by the distribution specification of the OCI, for reading only.
+"""A client of one registry, by the distribution specification of the OCI: reads images, and deletes manifests.
 
 Covered: tokens and passwords, which are only sent over https or to hosts that the operator has opened, and not along
 with a redirect to another host; redirects, each judged like the first address; answers that are larger or other than
@@ -128,21 +128,35 @@ class Registry:
             reason = f"a part that does not have the digest {digest}"
             raise PalioError("reference-digest-differs", image=self._image, reason=reason)
 
+    def delete(self, digest: str) -> bool:
+        """Deletes a manifest; False if the registry no longer has it. Raises PalioError, and UnreachableError."""
+        with self._answered(f"manifests/{digest}", "*/*", "DELETE") as response:
+            if response.status_code == requests.codes.not_found:
+                return False
+            if response.status_code not in (requests.codes.ok, requests.codes.accepted):
+                self._refuse(response, "", "reference-not-found")
+            return True
+
     # -- requests
 
     @contextmanager
     def _asked(self, what: str, missing: str, accept: str) -> Iterator[requests.Response]:
+        with self._answered(what, accept) as response:
+            self._refuse(response, what, missing)
+            yield response
+
+    @contextmanager
+    def _answered(self, what: str, accept: str, method: str = "GET") -> Iterator[requests.Response]:
         scheme = self._hosts.scheme_of(self._host) or "https"
         url = f"{scheme}://{self._host}/v2/{self._path}/{what}"
-        response = self._get(url, accept, self._authorization)
+        response = self._get(url, accept, self._authorization, method)
         if response.status_code == requests.codes.unauthorized and not self._authorization:
             challenge = response.headers.get("WWW-Authenticate", "")
             response.close()
             if authorization := self._authorize(challenge):
                 self._authorization = authorization
-                response = self._get(url, accept, authorization)
+                response = self._get(url, accept, authorization, method)
         with response:
-            self._refuse(response, what, missing)
             yield response
 
     def _refuse(self, response: requests.Response, what: str, missing: str) -> None:
@@ -183,7 +197,7 @@ class Registry:
             raise UnreachableError(host, "it sent no usable token")
         return f"Bearer {token}"
 
-    def _get(self, url: str, accept: str, authorization: str) -> requests.Response:
+    def _get(self, url: str, accept: str, authorization: str, method: str = "GET") -> requests.Response:
         for _ in range(_REDIRECTS + 1):
             host = urlsplit(url).netloc
             if fault := self._hosts.fault_of(url):
@@ -192,7 +206,8 @@ class Registry:
             if authorization:
                 headers["Authorization"] = authorization
             with self._named(host):
-                response = self._session.get(
+                response = self._session.request(
+                    method,
                     url,
                     headers=headers,
                     stream=True,
