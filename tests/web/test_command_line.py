@@ -152,8 +152,9 @@ def test_submit_wait_output_of_run(palio: Terminal, controlled: "SteppedControll
     submission = Submission.objects.get()
     assert said.exit_code == 0
     lines = said.out.splitlines()
-    assert lines[0] == "mednist, phase Final, team Blobs"
-    assert [line.split()[0] for line in lines[1:] if line.startswith("  ")][:3] == ["submission", "id", "page"]
+    assert lines[4] == "mednist, phase Final, team Blobs"
+    names = [line[2:14].strip() for line in lines if line.startswith("  ")]
+    assert names[:6] == ["submission", "contents", "base image", "runs", "id", "page"]
     stages = [line.split()[0] for line in lines if line.strip() and line.split()[0] in ("build", "predict", "score")]
     assert stages == ["build", "predict", "score"]
     assert lines[-2:] == ["  Accuracy", "  1.000"]

@@ -222,9 +222,10 @@ def test_api_fetches_and_says_what_was_recognized(world: World, registry: FakeRe
 
 
 def test_uploaded_zip_shows_base_image_and_program(world: World, browser: Browser) -> None:
-    file = take_whole(world.team, world.bob, SimpleUploadedFile("model.zip", context_zip()))
+    given = {"file": SimpleUploadedFile("model.zip", context_zip()), "phase": "Final", "check": "yes"}
 
-    said = browser(world.bob).get(f"{PAGE}?file={file.pk}").text
+    said = browser(world.bob).post(PAGE, given, follow=True).text
 
+    assert Submission.objects.count() == 0
     assert "docker.io/library/python:3.11-slim" in said
     assert "CMD [&quot;python&quot;, &quot;predict.py&quot;]" in said

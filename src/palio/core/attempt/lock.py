@@ -68,7 +68,7 @@ def lock(
 
 
 def _reference(submission: SubmissionFile) -> dict[str, object]:
-    """What a reference was pinned to. Without its file, as when predictions are scored again, the digest covers it."""
+    """What a reference was pinned to. Without its file, as in a re-score, the digest covers it."""
     if submission.kind is not SubmissionKind.REFERENCE or not submission.path.is_file():
         return {}
     found = read_reference(submission.path, submission.name)

@@ -62,8 +62,7 @@ def fetch_source_page(request: Request[Challenge], challenge: str) -> HttpRespon
         file = fetch_source(team, user, request.POST.get("source", "")[: SOURCE_CHARACTERS + 1], phase)
     except PalioError as error:
         return _page(request, found, error)
-    query = urlencode({"phase": phase.name, "file": file.pk})
-    return redirect(f"{reverse('pages:submit', args=[found.slug])}?{query}")
+    return _review(found, phase, file)
 
 
 def submissions(request: Request[Challenge], challenge: str) -> HttpResponse:
@@ -139,6 +138,8 @@ def _submit(request: HttpRequest, challenge: Challenge, take: Any) -> HttpRespon
         team = require_team(challenge, user)
         phase = _phase(challenge, request.POST.get("phase"))
         file = take(team, phase)  # kept even if it cannot be submitted now, for later
+        if request.POST.get("check"):
+            return _review(challenge, phase, file)
         submitted = submit.submit(
             file,
             user,
@@ -151,6 +152,12 @@ def _submit(request: HttpRequest, challenge: Challenge, take: Any) -> HttpRespon
     for note in submitted.notes:
         messages.info(request, f"Submitted. Note: {note}.")
     return redirect("pages:submission", submitted.submission.pk)
+
+
+def _review(challenge: Challenge, phase: Phase, file: StoredFile) -> HttpResponse:
+    """The page that shows what was recognized in the file, and submits it."""
+    query = urlencode({"phase": phase.name, "file": file.pk})
+    return redirect(f"{reverse('pages:submit', args=[challenge.slug])}?{query}")
 
 
 def _received(request: HttpRequest, team: Team, phase: Phase) -> StoredFile:
