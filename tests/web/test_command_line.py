@@ -3,15 +3,19 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
 from tests.bundles import YAML, write_bundle, write_context
+from tests.git_server import git_repository
+from tests.images import tar
+from tests.registry import FakeRegistry, fake_registry
 from tests.web.full_challenge import leave_predictions
 from tests.web.scored_submissions import add_submission, publish, scores, write_leaderboard_bundle
 from tests.web.submission_files import context_zip
@@ -150,8 +154,9 @@ def test_submit_wait_output_of_run(palio: Terminal, controlled: "SteppedControll
     submission = Submission.objects.get()
     assert said.exit_code == 0
     lines = said.out.splitlines()
-    assert lines[0] == "mednist, phase Final, team Blobs"
-    assert [line.split()[0] for line in lines[1:] if line.startswith("  ")][:3] == ["submission", "id", "page"]
+    assert lines[4] == "mednist, phase Final, team Blobs"
+    names = [line[2:14].strip() for line in lines if line.startswith("  ")]
+    assert names[:6] == ["submission", "contents", "base image", "runs", "id", "page"]
     stages = [line.split()[0] for line in lines if line.strip() and line.split()[0] in ("build", "predict", "score")]
     assert stages == ["build", "predict", "score"]
     assert lines[-2:] == ["  Accuracy", "  1.000"]
@@ -359,3 +364,60 @@ def test_choose_submission(palio: Terminal, world: World, tmp_path: Path) -> Non
     assert palio("leaderboard", "mednist", "--leaderboard", "other").exit_code == 2
     assert json.loads(palio("choose", submission.pk, "--take-off", "--json").out)["chosen"] is None
     assert "No scores yet" in palio("leaderboard", "mednist").out
+
+
+@pytest.fixture
+def registry(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRegistry]:
+    """One that the platform may use, and a challenge that takes references."""
+    yaml = YAML.replace("[context, results]", "[context, reference]")
+    publish(world.challenge, write_bundle(tmp_path / "with-references", yaml=yaml))
+    with fake_registry() as found:
+        monkeypatch.setenv("PALIO_SUBMISSION_HOSTS", f"http://{found.host}")
+        monkeypatch.setenv("PALIO_IMAGE_PLATFORM", "linux/amd64")
+        monkeypatch.setattr(settings, "CONFIGURATION", replace(settings.CONFIGURATION, engine="docker"))
+        yield found
+
+
+def test_submit_image_shows_what_was_recognized_and_check_submits_nothing(
+    palio: Terminal, registry: FakeRegistry
+) -> None:
+    manifest = registry.image([tar({"a": b"1"})], "v1")
+    image = f"{registry.host}/lab/model:v1"
+
+    said = palio("submit", image, "-c", "mednist", "--check")
+
+    assert said.exit_code == 0, said.err
+    assert (
+        f"  image       {registry.host}/lab/model@{manifest}\n  tag         v1\n  platform    linux/amd64\n" in said.out
+    )
+    assert f"Not submitted. To submit it: palio submit {image}\n" in said.out
+    assert Submission.objects.count() == 0
+
+    said = palio("submit", image, "-c", "mednist")
+
+    assert said.exit_code == 0, said.err
+    assert said.out.index('  runs        ["python", "predict.py"]') < said.out.index("mednist, phase Final, team Blobs")
+    assert Submission.objects.get().file.origin["digest"] == manifest
+
+
+def test_submit_image_that_is_not_there_exits_as_the_participants(palio: Terminal, registry: FakeRegistry) -> None:
+    said = palio("submit", f"{registry.host}/lab/model:v1", "-c", "mednist")
+
+    assert (said.exit_code, "(reference-not-found)" in said.err) == (10, True)
+
+
+def test_submit_tag_of_git_shows_its_commit(palio: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with git_repository(tmp_path, monkeypatch) as repository:
+        commit = repository.commit({"Dockerfile": b"FROM scratch\n"}, "v1")
+        said = palio("submit", f"{repository.url}@v1", "-c", "mednist")
+
+    assert said.exit_code == 0, said.err
+    assert f"  tag         v1\n  commit      {commit}\n" in said.out
+    assert Submission.objects.get().file.kind == "context"
+
+
+@pytest.mark.parametrize("given", ["model.zip", "./answers.csv", "model"])
+def test_submit_file_that_is_not_there_asks_nobody(palio: Terminal, given: str) -> None:
+    said = palio("submit", given, "-c", "mednist")
+
+    assert (said.exit_code, f"There is no file {given}." in said.err) == (2, True)

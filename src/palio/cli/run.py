@@ -51,7 +51,7 @@ folder_option = click.option(
 
 
 @click.command()
-@click.argument("submission", type=click.Path(path_type=Path))
+@click.argument("submission")
 @challenge_option
 @phase_option
 @engine_option
@@ -65,7 +65,7 @@ folder_option = click.option(
 @image_option
 @rendering.as_json_option
 def run(
-    submission: Path,
+    submission: str,
     challenge: Path,
     phase: str | None,
     engine: str,
@@ -78,11 +78,14 @@ def run(
     """Evaluate SUBMISSION exactly as the platform does and write a run folder.
 
     Builds the submission, runs it on the hidden images in a sandbox and scores its predictions. SUBMISSION is a zip
-    with a Dockerfile at its root, an image from `docker save`, or predictions as a .csv or .zip file; or the path of a
-    solution in CHALLENGE, as listed under `solutions:`.
+    with a Dockerfile at its root, an image from `docker save`, or predictions as a .csv or .zip file; an image in a
+    registry, such as ghcr.io/lab/model:v1; a tag of a Git repository, such as https://github.com/lab/model@v1.2; or the
+    path of a solution in CHALLENGE, as listed under `solutions:`.
     """
-    with _file_or_solution(submission, challenge) as path:
-        return evaluate(path, challenge, phase, engine, output, kind, label, as_json=as_json, images=images)
+    with _given(submission, challenge, phase) as (path, origin):
+        return evaluate(
+            path, challenge, phase, engine, output, kind, label, as_json=as_json, images=images, origin=origin
+        )
 
 
 @click.command()
@@ -104,6 +107,25 @@ def score(
 ) -> int:
     """Score PREDICTIONS, a .csv or .zip file, without running a submission."""
     return evaluate(predictions, challenge, phase, engine, output, "results", None, as_json=as_json, images=images)
+
+
+@contextmanager
+def _given(given: str, challenge: Path, phase: str | None) -> Iterator[tuple[Path, list[tuple[str, str]]]]:
+    """The file, or one that is fetched, with facts about its origin: an image by reference, or the files at a tag of a
+    Git repository.
+    """
+    from palio.cli.sources import fetched, is_fetched
+
+    if not is_fetched(given):
+        with _file_or_solution(Path(given), challenge) as path:
+            yield path, []
+        return
+    from palio.core.bundle.pick_phase import pick_phase
+    from palio.core.bundle.read import read_bundle
+
+    rules = pick_phase(read_bundle(challenge), phase).rules
+    with TemporaryDirectory(prefix="palio-source-") as folder:
+        yield fetched(given, Path(folder), max_bytes=rules.build.size_bytes)
 
 
 @contextmanager
@@ -142,6 +164,7 @@ def evaluate(
     *,
     as_json: bool,
     images: Sequence[str] = (),
+    origin: Sequence[tuple[str, str]] = (),
 ) -> int:
     """Runs one evaluation to its end, shows its stages, and returns the verdict's exit code."""
     # Imported here to keep `palio --help` fast.
@@ -153,6 +176,7 @@ def evaluate(
     from palio.core.evaluate import Attempt, Evaluation
     from palio.core.receipt.key import machine_key
     from palio.core.submission.kinds import check_submission, read_submission
+    from palio.core.submission.recognized import recognized
     from palio.engines import open_engine
 
     known_images = substitutes(images)
@@ -173,6 +197,8 @@ def evaluate(
     heading = rendering.ON_PHANTOM if any(map(is_phantom, phase.tasks)) else ""
     say(f"{bundle.title}, phase {phase.name}{heading}")
     say(f"  submission  {submission.name} ({submission.kind}, sha256 {submission.digest[:12]})")
+    for name, fact in (*origin, *recognized(submission)):
+        say(f"  {name:<10}  {fact}")
     for note in submission.notes:
         say(f"  note        {note}")
     say(f"  engine      {engine.describe()} ({why})")

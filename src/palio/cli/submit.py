@@ -1,6 +1,7 @@
 """`palio submit`, `status`, `logs`, `cancel` and `choose`: a participant's commands on a platform."""
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import click
 
 from palio.cli import rendering
 from palio.cli.platform import challenge_option, in_person
+from palio.cli.sources import is_fetched
 from palio.core.attempt.run_folder import Stage
 from palio.core.bundle.model import SubmissionKind
 from palio.core.errors import EXIT_CANCELLED, EXIT_CODES, Failure, PalioError
@@ -23,7 +25,7 @@ phase_option = click.option("--phase", metavar="NAME", help="The phase's name. [
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("submission", metavar="FILE|IMAGE|TAG")
 @challenge_option
 @phase_option
 @click.option("--note", default="", help="A note for your team.")
@@ -38,22 +40,26 @@ phase_option = click.option("--phase", metavar="NAME", help="The phase's name. [
     metavar="FILE|KEY=VALUE",
     help="Answer a question of the challenge, or all of them with a JSON file of keys and answers. Can be repeated.",
 )
+@click.option("--check", is_flag=True, help="Only upload it and show what was recognized. Nothing is submitted.")
 @click.option("--wait", is_flag=True, help="Wait for the result, and exit as `palio run` would.")
 @rendering.as_json_option
 @in_person
 def submit(
-    file: Path,
+    submission: str,
     challenge: str | None,
     phase: str | None,
     note: str,
     kind: str | None,
     answers: Sequence[str],
+    check: bool,
     wait: bool,
     as_json: bool,
 ) -> int:
-    """Submit FILE to a challenge on the platform that you are logged in to.
+    """Submit a file, an image or a Git tag to a challenge on the platform that you are logged in to.
 
-    If the upload is interrupted, run the same command again to resume it.
+    An image is written as ghcr.io/lab/model:v1 or with @sha256:…, a tag as https://github.com/lab/model@v1.2. The
+    platform fetches both, and pins them to what they mean now. If the upload of a file is interrupted, run the same
+    command again to resume it.
     """
     from palio.client import connect
     from palio.client import submitting as client
@@ -64,30 +70,47 @@ def submit(
         click.echo(text, nl=newline, err=as_json)
 
     given = _answers(answers)
+    fetches = is_fetched(submission)
+    if not fetches and not Path(submission).is_file():
+        raise _no_file(submission)
     connection = connect()
     name = client.resolve_challenge(connection, challenge)
-    client.check_quota(connection, name, phase)
-    answered = client.check_answers(connection, name, given)
-    show = _progress() if sys.stderr.isatty() else None
-    stored = upload_file(connection, name, file, kind=kind, phase=phase, progress=show)
-    submission = client.submit(connection, name, stored["id"], phase=phase, note=note, answers=answered)
-    say(f"{name}, phase {submission['phase']}, team {submission['team']}")
+    if not check:
+        client.check_quota(connection, name, phase)
+    answered = {} if check else client.check_answers(connection, name, given)
+    if fetches:
+        stored = client.fetch_source(connection, name, submission, kind=kind, phase=phase)
+    else:
+        show = _progress() if sys.stderr.isatty() else None
+        stored = upload_file(connection, name, Path(submission), kind=kind, phase=phase, progress=show)
     size, digest = size_text(stored["size_bytes"]), stored["sha256"][:12]
-    say(f"  submission  {file.name} ({stored['kind']}, {size}, sha256 {digest})")
-    for line in submission["notes"]:
+    say(f"  submission  {stored['name']} ({stored['kind']}, {size}, sha256 {digest})")
+    for label, fact in _facts(stored):
+        say(f"  {label:<10}  {fact}")
+    if check:
+        for line in stored["notes"]:
+            say(f"  note        {line}")
+        if as_json:
+            rendering.echo_json(stored)
+        else:
+            say(f"Not submitted. To submit it: palio submit {shlex.quote(submission)}")
+        return 0
+    submitted = client.submit(connection, name, stored["id"], phase=phase, note=note, answers=answered)
+    say(f"{name}, phase {submitted['phase']}, team {submitted['team']}")
+    for line in submitted["notes"]:
         say(f"  note        {line}")
-    say(f"  id          {submission['id']}")
-    say(f"  page        {connection.url}/s/{submission['id']}/")
+    say(f"  id          {submitted['id']}")
+    say(f"  page        {connection.url}/s/{submitted['id']}/")
     if not wait:
         if as_json:
-            rendering.echo_json(submission)
+            rendering.echo_json(submitted)
         else:
-            say(f"Submitted. To check on it: palio status {submission['id']}")
+            say(f"Submitted. To check on it: palio status {submitted['id']}")
         return 0
     try:
-        ended = _watch(connection, submission["id"], say)
+        ended = _watch(connection, submitted["id"], say)
     except KeyboardInterrupt:
-        say(f"\nIt keeps running on the server. To check on it: palio status {submission['id']}")
+        say(f"\nIt keeps running on the server. To check on it: palio status {submitted['id']}")
         return EXIT_CANCELLED
     return _show_end(ended, say, as_json=as_json)
 
@@ -198,6 +221,25 @@ def choose(submission: str, take_off: bool, as_json: bool) -> None:
         rendering.echo_json(current)
     else:
         click.echo("Taken off the leaderboard." if take_off else "Put on the leaderboard.")
+
+
+def _no_file(given: str) -> PalioError:
+    problem = f"{given} is a folder." if Path(given).is_dir() else f"There is no file {given}."
+    step = (
+        f"Pack it with `palio pack {given}`."
+        if Path(given).is_dir()
+        else ("Name a file, an image such as ghcr.io/lab/model:v1, or a tag such as https://github.com/lab/model@v1.2.")
+    )
+    return PalioError("usage", problem=problem, next_step=step)
+
+
+def _facts(stored: Any) -> list[tuple[str, str]]:
+    """Where it is from and what was recognized in it. An older platform says neither."""
+    origin = stored.get("origin") or {}
+    facts = dict(stored.get("facts") or {})
+    if "commit" in origin:
+        facts = {"repository": origin["source"], "tag": origin["tag"], "commit": origin["commit"], **facts}
+    return list(facts.items())
 
 
 def _answers(given: Sequence[str]) -> dict[str, object]:

@@ -58,6 +58,13 @@ def check_answers(connection: Connection, challenge: str, given: Mapping[str, ob
     return checked_answers([Question(**each | {"options": tuple(each["options"])}) for each in asked], given)
 
 
+def fetch_source(
+    connection: Connection, challenge: str, source: str, *, kind: str | None = None, phase: str | None = None
+) -> Any:
+    """Returns the file that the platform keeps for an image by reference or a tag of a Git repository."""
+    return connection.post(f"/challenges/{challenge}/sources", {"source": source, "kind": kind, "phase": phase})
+
+
 def submit(
     connection: Connection,
     challenge: str,

@@ -84,11 +84,22 @@ class Build:
 
 
 @dataclass(frozen=True)
+class Pull:
+    """An image in a registry: `repository` such as ghcr.io/lab/model, and its manifest for the engine's platform."""
+
+    repository: str
+    manifest: str  # sha256:…
+    platform: str
+
+
+@dataclass(frozen=True)
 class Load:
     """An image to load from an archive made by `docker save`. `digest` is the archive's SHA-256.
 
-    The engine inspects the archive before it loads anything (core.submission.image_archive), and gives the image a name
-    that no other image can have. `log` is the file for what it found.
+    With `pull`, the engine first writes the archive from a registry, and removes it afterwards; `digest` is then that
+    of the manifest, which covers every byte of the image. The engine inspects the archive before it loads anything
+    (core.submission.image_archive), and gives the image a name that no other image can have. `log` is the file for
+    what it found.
     """
 
     name: str
@@ -96,6 +107,7 @@ class Load:
     archive: Path
     limits: BuildLimits
     log: Path
+    pull: Pull | None = None
 
     @property
     def image_key(self) -> str:

@@ -49,6 +49,7 @@ from palio.core.receipt.statement import write_receipt
 from palio.core.redaction.participant_view import write_view
 from palio.core.submission.kinds import monai_bundle, unpack_results
 from palio.core.submission.monai.context import check_command
+from palio.core.submission.reference import read_reference
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -219,7 +220,11 @@ class Evaluation:
     def _container(self) -> Generator[Stage, None, JobOn]:
         """Builds or loads the submission's image."""
         self._reach(Stage.BUILD, Cause.PARTICIPANT)
-        ways = {SubmissionKind.IMAGE: self._load, SubmissionKind.MONAI: self._build_monai}
+        ways = {
+            SubmissionKind.IMAGE: self._load,
+            SubmissionKind.REFERENCE: self._pull,
+            SubmissionKind.MONAI: self._build_monai,
+        }
         image = yield from ways.get(self.attempt.submission.kind, self._build)()
 
         def job_on(inputs: Path | None) -> Job:
@@ -256,8 +261,16 @@ class Evaluation:
         return job_on
 
     def _load(self) -> Generator[Stage, None, str]:
-        verdicts.refuse_unloadable(self._engine)
+        verdicts.refuse_unloadable(self._engine, self.attempt.submission.kind)
         load = self.attempt.load(self.folder)
+        result = yield from self._run(load)
+        verdicts.raise_if_load_failed(result, load)
+        return result.image or ""
+
+    def _pull(self) -> Generator[Stage, None, str]:
+        verdicts.refuse_unloadable(self._engine, self.attempt.submission.kind)
+        submission = self.attempt.submission
+        load = self.attempt.pull(self.folder, read_reference(submission.path, submission.name))
         result = yield from self._run(load)
         verdicts.raise_if_load_failed(result, load)
         return result.image or ""

@@ -23,7 +23,7 @@ from palio.web.verbs.engine_support import left_out, refuse_unenforced
 from palio.web.verbs.submit import submit
 
 KINDS = (SubmissionKind.CONTEXT, SubmissionKind.IMAGE, SubmissionKind.RESULTS)
-NO_IMAGES = "The engine of this platform cannot load saved images. Submit the files that the image was built from."
+NO_IMAGES = "The engine of this platform cannot load images. Submit the files that the image was built from."
 NOT_YET = "This platform does not run participants' programs yet."
 
 

@@ -11,6 +11,7 @@ from palio.core.engine import Build, Job, Load, Mount, Work
 from palio.core.files.tree import digest_tree, entries_as_is
 from palio.core.quantities import KIB, MIB
 from palio.core.submission.kinds import SubmissionFile
+from palio.core.submission.reference import Reference
 
 INPUT, OUTPUT = "/mnt/in", "/mnt/out"
 PROGRAM, REFERENCE, RESULTS, SCORES = "/app/program", "/app/input/ref", "/app/input/res", "/app/output"
@@ -55,12 +56,24 @@ class Attempt:
         return folder.root / f"{stage}{self.part}.log" if self.part else folder.log(stage)
 
     def load(self, folder: RunFolder) -> Load:
+        """Loads the saved image."""
         return Load(
             name=self.job_name(Stage.BUILD),
             digest=self.submission.digest,
             archive=self.submission.path,
             limits=self.phase.rules.build,
             log=folder.log(Stage.BUILD),
+        )
+
+    def pull(self, folder: RunFolder, reference: Reference) -> Load:
+        """Pulls the image that the submission refers to, then loads it."""
+        return Load(
+            name=self.job_name(Stage.BUILD),
+            digest=reference.manifest.removeprefix("sha256:"),
+            archive=folder.work / "pulled.tar",
+            limits=self.phase.rules.build,
+            log=folder.log(Stage.BUILD),
+            pull=reference.pull(),
         )
 
     def build(self, folder: RunFolder, context: Path) -> Build:
@@ -166,7 +179,7 @@ class Attempt:
     def all_work(self, folder: RunFolder) -> Iterator[Work]:
         """Yields all work that an earlier process may have started, in order, so that it can be removed by name."""
         limits = self.phase.rules.build
-        if self.submission.kind is SubmissionKind.IMAGE:
+        if self.submission.kind in (SubmissionKind.IMAGE, SubmissionKind.REFERENCE):
             yield self.load(folder)
         else:
             yield Build(self.job_name(Stage.BUILD), "", folder.work, limits, folder.log(Stage.BUILD))

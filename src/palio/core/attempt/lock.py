@@ -7,12 +7,13 @@ from pathlib import Path
 import palio
 from palio.core.attempt.bundle_image import BundleImage
 from palio.core.bundle.leaderboards import leaderboards_of, ranking_of
-from palio.core.bundle.model import Bundle, Leaderboard, Phase, Rules, Task
+from palio.core.bundle.model import Bundle, Leaderboard, Phase, Rules, SubmissionKind, Task
 from palio.core.engine import Engine
 from palio.core.errors import PalioError
 from palio.core.files.digest import UnfitFile
 from palio.core.files.tree import RULE, digest_copy
 from palio.core.submission.kinds import SubmissionFile
+from palio.core.submission.reference import read_reference
 
 PHANTOM_NOTICE = "PHANTOM.txt"  # lies next to reference data that belongs to synthetic images
 
@@ -43,7 +44,8 @@ def lock(
         "phase": phase.name,
         "task": task.name,
         "submission": {"kind": submission.kind, "digest": submission.digest, "name": submission.name}
-        | ({"runs": code} if code else {}),
+        | ({"runs": code} if code else {})
+        | _reference(submission),
         **_digests(bundle, task),
         **({"tasks": [_task(bundle, each) for each in several]} if several else {}),
         "image": image.as_json() if image else None,
@@ -62,6 +64,21 @@ def lock(
             "guarantees": [asdict(guarantee) for guarantee in engine.guarantees()],
         },
         "host": {"platform": platform.platform(), "machine": platform.machine(), "python": platform.python_version()},
+    }
+
+
+def _reference(submission: SubmissionFile) -> dict[str, object]:
+    """What a reference was pinned to. Without its file, as in a re-score, the digest covers it."""
+    if submission.kind is not SubmissionKind.REFERENCE or not submission.path.is_file():
+        return {}
+    found = read_reference(submission.path, submission.name)
+    return {
+        "reference": {
+            "image": found.name,
+            "tag": found.tag,
+            "manifest": found.manifest,
+            "platform": found.platform,
+        }
     }
 
 

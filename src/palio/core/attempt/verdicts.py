@@ -87,17 +87,17 @@ def refuse_unfit(submission: SubmissionFile, phase: Phase) -> None:
         )
 
 
-def refuse_unloadable(engine: Engine) -> None:
+def refuse_unloadable(engine: Engine, kind: SubmissionKind) -> None:
     """Raises if the engine cannot load images."""
     if not engine.loads_images:
-        raise unloadable(engine.name)
+        raise unloadable(engine.name, kind)
 
 
-def unloadable(engine: str) -> PalioError:
-    """The error for a saved image on an engine that cannot load images."""
+def unloadable(engine: str, kind: SubmissionKind) -> PalioError:
+    """The error for an image that was not built here, on an engine that cannot load images."""
     return PalioError(
         "submission-kind-unsupported",
-        kind=SubmissionKind.IMAGE,
+        kind=kind,
         engine=engine,
         next_step="This engine runs programs on the machine's own system and cannot load images. Use the engine "
         "`docker`, or submit the folder that the image was built from, packed with `palio pack`.",

@@ -35,7 +35,7 @@ MANY_SUBMISSIONS, FEW_CASES = 20, 1000  # a phase with more on fewer should not 
 FINAL_SUBMISSIONS = 5
 _LONGEST_LINK = 1000  # bytes
 SEARCHED_BYTES = 1024 * 1024  # read from each file of a scoring program
-_RUNS_A_CONTAINER = {SubmissionKind.CONTEXT, SubmissionKind.IMAGE, SubmissionKind.MONAI}
+_RUNS_A_CONTAINER = {SubmissionKind.CONTEXT, SubmissionKind.IMAGE, SubmissionKind.REFERENCE, SubmissionKind.MONAI}
 _INTERPRETERS = re.compile(r"(python[0-9.]*|bash|sh|perl|Rscript|julia|node)")
 
 

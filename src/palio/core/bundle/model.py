@@ -17,6 +17,7 @@ class SubmissionKind(StrEnum):
     RESULTS = "results"  # predictions, a .csv or a zip
     CODE = "code"  # a zip run by the bundle's ingestion program
     MONAI = "monai"  # a MONAI bundle, no Dockerfile
+    REFERENCE = "reference"  # an image in a registry, named by its digest
 
 
 class LogPolicy(StrEnum):

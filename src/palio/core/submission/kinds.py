@@ -19,6 +19,7 @@ from palio.core.files.tar_stream import GZIP_MAGIC, TAR_MAGIC, TAR_MAGIC_AT
 from palio.core.quantities import KIB, size_text
 from palio.core.submission.candidates import CODE_METADATA, dockerfile_missing, is_program, kind_of_zip
 from palio.core.submission.monai.bundle import MonaiBundle, read_monai_bundle, refuse_other_classes
+from palio.core.submission.reference import is_reference, read_reference
 from palio.core.submission.start_notes import start_notes
 from palio.core.submission.tar_kinds import TarKind, kind_of_tar
 
@@ -136,6 +137,12 @@ def _find_kind(
     path: Path, name: str, wanted: SubmissionKind | None, accepted: Collection[SubmissionKind]
 ) -> tuple[SubmissionKind, tuple[str, ...]]:
     start = _start_of(path)
+    if wanted in (None, SubmissionKind.REFERENCE) and is_reference(start):
+        read_reference(path, name)
+        return SubmissionKind.REFERENCE, ()
+    if wanted is SubmissionKind.REFERENCE:
+        reason = "a file, but a reference is the name of an image in a registry, such as ghcr.io/lab/model:v1"
+        raise PalioError("submission-unknown", name=name, reason=reason)
     is_tar = start.startswith(GZIP_MAGIC) or start[TAR_MAGIC_AT:] == TAR_MAGIC
     is_data = name.lower().endswith(_PLAIN + _PACKED) and not find_dockerfile([name])
     if is_tar and not (is_data and name.lower().endswith(_PACKED)):

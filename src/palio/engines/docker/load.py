@@ -9,6 +9,7 @@ Not covered: an engine that has received the whole archive finishes loading it, 
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tarfile import BLOCKSIZE, TarInfo
@@ -23,6 +24,7 @@ from palio.core.quantities import size_text
 from palio.core.submission.image_archive import MAX_MEMBERS, SavedImage, inspect_image
 from palio.core.submission.image_manifest import Parts, plain_name
 from palio.engines.docker.image_thread import ImageThread, image_tag
+from palio.engines.sources.images import pull_image
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}  # the names used by images
 
@@ -38,7 +40,7 @@ class _StoppedError(Exception):
 
 
 class LoadThread(ImageThread):
-    """Inspects one archive, then loads it."""
+    """Inspects one archive, then loads it. Pulls it first if it is in a registry."""
 
     def __init__(self, load: Load, platform: str) -> None:
         self._load = load
@@ -47,14 +49,10 @@ class LoadThread(ImageThread):
 
     def _follow(self, client: docker.DockerClient) -> JobResult:
         load, error = self._load, ""
-        with LogWriter(load.log) as log:
+        with LogWriter(load.log) as log, self._pulled_archive():
             try:
-                image = inspect_image(
-                    load.archive,
-                    platform=self._platform,
-                    max_bytes=load.limits.size_bytes,
-                    between=self._raise_if_stopped,
-                )
+                self._pull(log)
+                image = self._inspected()
                 log.write(_found(image).encode())
                 content = rewritten(load.archive, image.parts, image_tag(load), self._budget())
                 for event in self._events(client, "images/load", content, {"quiet": 0}):
@@ -69,6 +67,51 @@ class LoadThread(ImageThread):
         if error:
             return replace(self._ended(), exit_code=1, detail=error)
         return self._succeeded(client)
+
+    @contextmanager
+    def _pulled_archive(self) -> Iterator[None]:
+        """Removes an archive that was pulled; its image is on the engine then, or was refused."""
+        try:
+            yield
+        finally:
+            if self._load.pull is not None:
+                self._load.archive.unlink(missing_ok=True)
+
+    def _pull(self, log: LogWriter) -> None:
+        load = self._load
+        if load.pull is None:
+            return
+        log.write(f"Pulling {load.pull.repository}@{load.pull.manifest}.\n".encode())
+        pull_image(
+            load.pull,
+            load.archive,
+            max_bytes=load.limits.size_bytes,
+            time_s=load.limits.time_s,
+            between=self._raise_if_stopped,
+        )
+
+    def _inspected(self) -> SavedImage:
+        load = self._load
+        try:
+            return inspect_image(
+                load.archive,
+                platform=self._platform,
+                max_bytes=load.limits.size_bytes,
+                between=self._raise_if_stopped,
+            )
+        except PalioError as error:
+            if load.pull is None:
+                raise
+            failure = error.failure
+            reason = "it has problems" if failure.evidence else failure.message.partition(": ")[2].rstrip(".")
+            image = f"{load.pull.repository}@{load.pull.manifest}"
+            raise PalioError(
+                "reference-unfit",
+                image=image,
+                platform=self._platform,
+                reason=reason,
+                evidence=failure.evidence,
+            ) from None
 
     def _budget(self) -> Budget:
         return Budget(self._load.limits.size_bytes, MAX_MEMBERS, self._raise_if_stopped)

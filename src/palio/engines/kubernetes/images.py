@@ -4,15 +4,22 @@ With a registry, they are pushed there, and jobs name them by digest. Without on
 """
 
 import threading
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 from palio.core.engine import Build, Job, JobResult, Load
 from palio.engines.docker import DockerEngine, declared_volumes, image_tag, push_image, why_job_not_startable
+from palio.engines.sources.pushed import PushedImages
 
 
 class Images:
-    def __init__(self, registry: str) -> None:
+    def __init__(self, registry: str, record: Path | None = None) -> None:
+        """With a `record`, a file on the volume that controllers share, images that no job needed for a week are
+        deleted in the registry.
+        """
         self._registry = registry
+        self._pushed = PushedImages(record) if record is not None and registry else None
         self._docker: DockerEngine | None = None
         self._pushes: dict[str, _Push] = {}
         self._volumes: dict[str, tuple[str, ...]] = {}
@@ -27,7 +34,7 @@ class Images:
         if not self._registry:
             return replace(result, image=image_tag(work))
         if work.name not in self._pushes:
-            self._pushes[work.name] = _Push(image_tag(work), self._registry)
+            self._pushes[work.name] = _Push(image_tag(work), self._registry, self._pushed)
         reference = self._pushes[work.name].reference()
         return replace(result, image=reference) if reference else None
 
@@ -64,8 +71,8 @@ class Images:
 class _Push:
     """One image on its way to the registry."""
 
-    def __init__(self, image: str, registry: str) -> None:
-        self._image, self._registry = image, registry
+    def __init__(self, image: str, registry: str, pushed: PushedImages | None) -> None:
+        self._image, self._registry, self._pushed = image, registry, pushed
         self._reference = ""
         self._fault: Exception | None = None
         self._thread = threading.Thread(target=self._run, name=f"palio-push-{image}", daemon=True)
@@ -79,6 +86,13 @@ class _Push:
 
     def _run(self) -> None:
         try:
-            self._reference = push_image(self._image, self._registry)
+            reference = push_image(self._image, self._registry)
+            if self._pushed is not None:
+                self._pushed.note(reference)
+            self._reference = reference
         except Exception as error:  # noqa: BLE001 - raised again where it is asked for
             self._fault = error
+            return
+        if self._pushed is not None:
+            with suppress(OSError):  # the job can start; the next push tries again
+                self._pushed.remove_old()

@@ -118,6 +118,7 @@ RULES: Mapping[str, Rule] = {
     "delete-file": Rule(TEAM, of="file", scope="submit"),
     "list-quotas": Rule(PARTICIPANT, of="challenge"),
     "submit": Rule(PARTICIPANT, of="challenge", scope="submit", names=("submit-file",)),
+    "fetch-source": Rule(PARTICIPANT, of="challenge", scope="submit"),
     "submissions": Rule(PARTICIPANT, of="challenge"),
     "submission": Rule(
         TEAM | VIEWER,

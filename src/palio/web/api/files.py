@@ -17,7 +17,9 @@ router = Router(tags=["files"])
 
 
 class FileOut(Schema):
-    """`notes`: accepted irregularities."""
+    """`notes`: accepted irregularities. `facts`: what was recognized in it, by name. `origin`: where the platform
+    fetched it, with the tag and what it was pinned to; empty for an uploaded file.
+    """
 
     id: str
     name: str
@@ -25,6 +27,8 @@ class FileOut(Schema):
     size_bytes: int
     sha256: str
     notes: list[str]
+    facts: dict[str, str]
+    origin: dict[str, str]
     created: datetime
     deleted: datetime | None
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from django.conf import settings
 from django.http import HttpResponse
 from django.urls import reverse
-from ninja import Header, Router, Schema
+from ninja import Header, Router, Schema, Status
 from ninja.decorators import decorate_view
 from pydantic import Field
 
@@ -22,6 +22,7 @@ from palio.web.models import Challenge, Upload
 from palio.web.queries.submission import shown_file
 from palio.web.storage.bundles import current_bundle
 from palio.web.verbs import complete_upload as completing
+from palio.web.verbs import fetch_source as fetching
 from palio.web.verbs import uploads
 from palio.web.verbs.receive_chunk import append_chunk
 from palio.web.verbs.teams import require_team
@@ -38,6 +39,16 @@ _CHUNK = {"requestBody": {"content": {tus.CHUNK_TYPE: {"schema": {"type": "strin
 class CompleteIn(Schema):
     """`kind`: by default detected from the content and from what the phase takes. `phase`: its name, if known."""
 
+    kind: SubmissionKind | None = None
+    phase: str | None = None
+
+
+class SourceIn(Schema):
+    """`source`: an image such as `ghcr.io/lab/model:v1`, or a tag such as `https://github.com/lab/model@v1.2`.
+    `kind` and `phase` as for an upload; an image by reference is always of kind `reference`.
+    """
+
+    source: str = Field(max_length=fetching.SOURCE_CHARACTERS)
     kind: SubmissionKind | None = None
     phase: str | None = None
 
@@ -112,6 +123,18 @@ def complete_upload(request: Request[Upload], upload: str, content: CompleteIn) 
     phase = pick_phase(current_bundle(request.subject.team.challenge), content.phase) if content.phase else None
     with _one_of_few():
         return shown_file(completing.complete_upload(request.subject, user, content.kind, phase))
+
+
+@router.post("/challenges/{challenge}/sources", response={201: FileOut}, url_name="fetch-source")
+def fetch_source(request: Request[Challenge], challenge: str, content: SourceIn) -> Status[dict[str, Any]]:
+    """Pins an image by reference, or fetches the files at a tag of a Git repository, and keeps it as a file of the
+    team, ready to be submitted. Repeating the call returns the same file, unless the tag has moved.
+    """
+    subject, user = request.subject, signed_in(request)
+    phase = pick_phase(current_bundle(subject), content.phase) if content.phase else None
+    with _one_of_few():
+        file = fetching.fetch_source(require_team(subject, user), user, content.source, phase, content.kind)
+    return Status(201, shown_file(file))
 
 
 @contextmanager

@@ -19,6 +19,8 @@ class StoredFile(models.Model):
     size_bytes = models.PositiveBigIntegerField()
     sha256 = models.CharField(max_length=64)
     notes = models.JSONField(default=list)  # accepted irregularities
+    facts = models.JSONField(default=list)  # what was recognized in it: [name, fact], for people
+    origin = models.JSONField(default=dict)  # where the platform fetched it: `source`, `tag`, and `digest` or `commit`
     created_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     created = models.DateTimeField(default=timezone.now)
     deleted = models.DateTimeField(null=True)  # the row stays because submissions refer to it

@@ -30,6 +30,7 @@ from palio.web.storage.bundles import current_bundle
 from palio.web.verbs import complete_upload, files, submission_limits, submit
 from palio.web.verbs.choose import choosing, put_on_leaderboard, take_off_leaderboard
 from palio.web.verbs.engine_support import left_out
+from palio.web.verbs.fetch_source import SOURCE_CHARACTERS, fetch_source
 from palio.web.verbs.quota import cancelling_may_count
 from palio.web.verbs.teams import require_team
 from palio.web.verbs.uploads import CHUNK_BYTES
@@ -49,6 +50,19 @@ def submit_page(request: Request[Challenge], challenge: str) -> HttpResponse:
 def submit_file(request: Request[Challenge], challenge: str) -> HttpResponse:
     """Submit a file that the team uploaded before."""
     return _submit(request, request.subject, lambda team, phase: _chosen(request, team, phase))
+
+
+@require_POST
+def fetch_source_page(request: Request[Challenge], challenge: str) -> HttpResponse:
+    """Pin an image or fetch a Git tag, then show what was recognized, before it is submitted."""
+    found, user = request.subject, signed_in(request)
+    try:
+        team = require_team(found, user)
+        phase = _phase(found, request.POST.get("phase"))
+        file = fetch_source(team, user, request.POST.get("source", "")[: SOURCE_CHARACTERS + 1], phase)
+    except PalioError as error:
+        return _page(request, found, error)
+    return _review(found, phase, file)
 
 
 def submissions(request: Request[Challenge], challenge: str) -> HttpResponse:
@@ -124,6 +138,8 @@ def _submit(request: HttpRequest, challenge: Challenge, take: Any) -> HttpRespon
         team = require_team(challenge, user)
         phase = _phase(challenge, request.POST.get("phase"))
         file = take(team, phase)  # kept even if it cannot be submitted now, for later
+        if request.POST.get("check"):
+            return _review(challenge, phase, file)
         submitted = submit.submit(
             file,
             user,
@@ -136,6 +152,12 @@ def _submit(request: HttpRequest, challenge: Challenge, take: Any) -> HttpRespon
     for note in submitted.notes:
         messages.info(request, f"Submitted. Note: {note}.")
     return redirect("pages:submission", submitted.submission.pk)
+
+
+def _review(challenge: Challenge, phase: Phase, file: StoredFile) -> HttpResponse:
+    """The page that shows what was recognized in the file, and submits it."""
+    query = urlencode({"phase": phase.name, "file": file.pk})
+    return redirect(f"{reverse('pages:submit', args=[challenge.slug])}?{query}")
 
 
 def _received(request: HttpRequest, team: Team, phase: Phase) -> StoredFile:
@@ -186,7 +208,11 @@ def _page(request: HttpRequest, challenge: Challenge, error: PalioError | None =
         "challenge": challenge,
         "team": team,
         "phase": phase,
-        "again": next((file for file in listed if file.pk == again), None) if bundle.fact_sheet else None,
+        "again": next((file for file in listed if file.pk == again), None),
+        "source": request.POST.get("source", ""),
+        "source_characters": SOURCE_CHARACTERS,
+        "takes_references": SubmissionKind.REFERENCE in kinds,
+        "takes_git": any(kind in kinds for kind in _IN_ZIPS),
         "questions": [(question, answers.get(question.key, "")) for question in bundle.fact_sheet],
         "has_public_questions": any(question.on_leaderboard for question in bundle.fact_sheet),
         "answer_characters": ANSWER_CHARACTERS,
@@ -195,6 +221,7 @@ def _page(request: HttpRequest, challenge: Challenge, error: PalioError | None =
         "failure": error.failure if error else None,
         "terms_changed": submit.lacks_terms(challenge, user),
         "kinds": [(kind.value, KINDS[kind]) for kind in kinds],
+        "uploads": [(kind.value, KINDS[kind]) for kind in kinds if SUFFIXES[kind]],
         "ingests": SubmissionKind.CODE in kinds and any(task.ingestion_program for task in phase.tasks),
         "ingests_before": any(task.ingestion_only_during_scoring for task in phase.tasks),
         "monai_classes": phase.rules.monai.classes if SubmissionKind.MONAI in kinds else (),
@@ -216,6 +243,7 @@ KINDS = {
     SubmissionKind.RESULTS: "predictions (.csv or .zip)",
     SubmissionKind.CODE: "code that this challenge runs (.zip)",
     SubmissionKind.MONAI: "a MONAI bundle, without a Dockerfile (.zip)",
+    SubmissionKind.REFERENCE: "an image in a registry",
 }
 SUFFIXES = {
     SubmissionKind.CONTEXT: [".zip"],
@@ -223,7 +251,9 @@ SUFFIXES = {
     SubmissionKind.RESULTS: [".csv", ".zip"],
     SubmissionKind.CODE: [".zip"],
     SubmissionKind.MONAI: [".zip"],
+    SubmissionKind.REFERENCE: [],
 }
+_IN_ZIPS = (SubmissionKind.CONTEXT, SubmissionKind.CODE, SubmissionKind.MONAI)
 assert set(KINDS) == set(SUFFIXES) == set(SubmissionKind)  # noqa: S101 - each kind has its words
 
 
@@ -259,6 +289,7 @@ def _file(file: StoredFile, bundle: Bundle) -> dict[str, Any]:
 urls = [
     path("c/<slug:challenge>/submit/", submit_page, name="submit"),
     path("c/<slug:challenge>/submit/file/", submit_file, name="submit-file"),
+    path("c/<slug:challenge>/submit/source/", fetch_source_page, name="fetch-source"),
     path("c/<slug:challenge>/submissions/", submissions, name="submissions"),
     path("files/<str:file>/delete/", delete_file, name="delete-file"),
     path("s/<str:submission>/cancel/", cancel, name="cancel-submission"),

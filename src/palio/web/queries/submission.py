@@ -62,6 +62,8 @@ def shown_file(file: StoredFile) -> dict[str, Any]:
         "size_bytes": file.size_bytes,
         "sha256": file.sha256,
         "notes": file.notes,
+        "facts": dict(file.facts),
+        "origin": file.origin,
         "created": file.created,
         "deleted": file.deleted,
     }

@@ -16,6 +16,7 @@ from palio.core.bundle.model import Bundle, SubmissionKind
 from palio.core.bundle.read import bundle_invalid, read_bundle
 from palio.core.files.archive import unpack
 from palio.core.submission.kinds import check_submission, read_submission
+from palio.core.submission.recognized import recognized
 from palio.web.reading.markdown import is_picture, render_file, render_text
 
 PICTURE, PAGE = "/f/", "/p/"  # after the token: before the path of a picture, the index of a page
@@ -24,14 +25,15 @@ PICTURE, PAGE = "/f/", "/p/"  # after the token: before the path of a picture, t
 def read_submitted(
     path: str, called: str, kind: str | None, digest: str, accepted: list[str], classes: list[str]
 ) -> list[Any]:
-    """The kind of a submission and notes on it; raises PalioError for problems found without a container.
+    """The kind of a submission, notes on it, and what was recognized in it.
 
-    `accepted` and `classes` are the kinds and the classes of MONAI bundles that its phase takes.
+    Raises PalioError for problems found without a container. `accepted` and `classes` are the kinds and the classes of
+    MONAI bundles that its phase takes.
     """
     wanted, kinds = SubmissionKind(kind) if kind else None, tuple(map(SubmissionKind, accepted))
     submission = read_submission(Path(path), wanted, digest, accepted=kinds, called=called)
     submission = check_submission(submission, tuple(classes))
-    return [submission.kind.value, list(submission.notes)]
+    return [submission.kind.value, list(submission.notes), [list(fact) for fact in recognized(submission)]]
 
 
 def unpack_bundle(archive: str, folder: str, name: str, max_bytes: int) -> None:

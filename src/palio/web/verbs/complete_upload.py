@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,19 @@ def take_whole(
         folder.remove()
 
 
+def take_fetched(
+    team: Team,
+    user: User,
+    content: Path,
+    origin: Mapping[str, str],
+    kind: SubmissionKind | None = None,
+    phase: Phase | None = None,
+) -> StoredFile:
+    """The same for a file that the platform has fetched; `origin` as in StoredFile."""
+    refuse_size(content.name, content.stat().st_size, phase)
+    return _keep(team, user, content, digest_file(content), kind, phase, None, origin)
+
+
 def _keep(
     team: Team,
     user: User,
@@ -86,8 +100,12 @@ def _keep(
     kind: SubmissionKind | None,
     phase: Phase | None,
     upload: Upload | None,
+    origin: Mapping[str, str] | None = None,
 ) -> StoredFile:
-    found, notes = _checked(team, content, content.name, sha256, kind, phase)
+    found, notes, facts = _checked(team, content, content.name, sha256, kind, phase)
+    if found is SubmissionKind.REFERENCE and origin is None:  # what it says has not been checked
+        reason = "a reference to an image, which is not uploaded; submit the image's name instead"
+        raise PalioError("submission-unknown", name=content.name, reason=reason)
     with room(), store_changing(settings.FOLDERS), transaction.atomic():
         Team.objects.select_for_update().get(pk=team.pk)
         file = StoredFile.objects.filter(team=team, sha256=sha256, deleted=None).first()
@@ -100,10 +118,19 @@ def _keep(
                 size_bytes=file_path(settings.FOLDERS, sha256).stat().st_size,
                 sha256=sha256,
                 notes=notes,
+                facts=facts,
+                origin=dict(origin or {}),
                 created_by=user,
             )
+            where = {"origin": file.origin} if file.origin else {}
             events.record(
-                "file.kept", actor=user, challenge=team.challenge, file=file.id, sha256=sha256, of_kind=file.kind
+                "file.kept",
+                actor=user,
+                challenge=team.challenge,
+                file=file.id,
+                sha256=sha256,
+                of_kind=file.kind,
+                **where,
             )
         if upload is not None:
             upload.file = file
@@ -113,10 +140,10 @@ def _keep(
 
 def _checked(
     team: Team, content: Path, name: str, sha256: str, kind: SubmissionKind | None, phase: Phase | None
-) -> tuple[SubmissionKind, list[str]]:
+) -> tuple[SubmissionKind, list[str], list[list[str]]]:
     rules = _rules(team, phase)
     with SUBMISSIONS.taken_by(team.pk):
-        found, notes = read_bounded(
+        found, notes, facts = read_bounded(
             read_submitted,
             str(content),
             name,
@@ -129,7 +156,7 @@ def _checked(
             name=name,
             folder=content.parent,
         )
-    return SubmissionKind(found), notes
+    return SubmissionKind(found), notes, facts
 
 
 def _rules(team: Team, phase: Phase | None) -> Rules:
@@ -167,8 +194,8 @@ def _of_kind(file: StoredFile, kind: SubmissionKind | None, phase: Phase | None)
     accepted = _rules(file.team, phase).submissions
     if kind is None and file.kind not in accepted and not file.submissions.exists():
         content = file_path(settings.FOLDERS, file.sha256)
-        found, notes = _checked(file.team, content, file.name, file.sha256, None, phase)
+        found, notes, facts = _checked(file.team, content, file.name, file.sha256, None, phase)
         if found in accepted:
-            file.kind, file.notes = found, notes
-            file.save(update_fields=["kind", "notes"])
+            file.kind, file.notes, file.facts = found, notes, facts
+            file.save(update_fields=["kind", "notes", "facts"])
     return file

@@ -1,6 +1,6 @@
 """What the engine can run, and for whom, so that nothing is offered or accepted that can only fail.
 
-Sandboxes on the host system are only for operators, unless they say otherwise, and cannot load saved images. An engine
+Sandboxes on the host system are only for operators, unless they say otherwise, and cannot load images. An engine
 that does not enforce an isolation property runs no programs of participants, unless operators accept that by its name.
 """
 
@@ -16,7 +16,7 @@ from palio.engines import WITHOUT_IMAGES
 from palio.web.models import ControllerBeat, User
 
 _SHARED = "bubblewrap"
-_NO_IMAGES = "The engine of this platform cannot load saved images. Submit the files that the image was built from."
+_NO_IMAGES = "The engine of this platform cannot load images. Submit the files that the image was built from."
 
 
 def refuse_untrusted(user: User, engine: str) -> None:
@@ -63,5 +63,5 @@ def _refuse(user: User, kind: SubmissionKind) -> None:
     if kind is not SubmissionKind.RESULTS:
         refuse_untrusted(user, engine)
         refuse_unenforced(user, engine, beat.unenforced if beat else ())
-    if kind is SubmissionKind.IMAGE and engine in WITHOUT_IMAGES:
-        raise unloadable(engine)
+    if kind in (SubmissionKind.IMAGE, SubmissionKind.REFERENCE) and engine in WITHOUT_IMAGES:
+        raise unloadable(engine, kind)

@@ -14,7 +14,7 @@ from palio.core.bundle.model import Bundle, Phase, Question, SubmissionKind, Tas
 from palio.core.quantities import duration_text
 
 LONGEST_S = 600  # on Codabench's own machines
-_NOT_THERE = {SubmissionKind.CONTEXT, SubmissionKind.IMAGE, SubmissionKind.MONAI}
+_NOT_THERE = {SubmissionKind.CONTEXT, SubmissionKind.IMAGE, SubmissionKind.REFERENCE, SubmissionKind.MONAI}
 _IGNORED = {
     "data": "is ignored",
     "submissions": "is ignored: Codabench takes any zip, as predictions or as code for the ingestion program",

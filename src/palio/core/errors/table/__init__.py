@@ -14,13 +14,14 @@ from palio.core.errors.table import (
     receipts,
     requests,
     server,
+    sources,
     submissions,
     submitting,
     uploads,
 )
 
 PARTS = (
-    *(command_line, submissions, evaluation, bundles, receipts, machine),
+    *(command_line, submissions, sources, evaluation, bundles, receipts, machine),
     *(connection, requests, accounts, joining, uploads, submitting, organizing, comparing, server),
 )
 FAILURES: dict[str, FailureKind] = {code: kind for part in PARTS for code, kind in part.KINDS.items()}

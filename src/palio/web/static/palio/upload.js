@@ -7,7 +7,7 @@
   if (!form || !window.Worker || !window.fetch) return;
   const input = form.elements.file;
   const byId = (id) => document.getElementById(id);
-  const [button, pause, progress, doing, refused] = ["submit-file", "pause", "progress", "doing", "refused"].map(byId);
+  const [button, checkButton, pause, progress, doing, refused] = ["submit-file", "check-file", "pause", "progress", "doing", "refused"].map(byId);
   const drop = form.querySelector(".drop");
   const { api, challenge, worker: workerAddress, most, mostShown, chunk: chunkBytes } = form.dataset;
   const PAUSES_S = [0.5, 1, 2, 4, 8, 15, 30];
@@ -140,7 +140,7 @@
     }
   }
 
-  async function submit(file, signal) {
+  async function submit(file, signal, checksFirst) {
     const phase = form.elements.phase.value;
     if (known?.file !== file) {
       const sha256 = await digest(file, signal, (done) => show(done / file.size, `Reading ${file.name}: ${size(done)} of ${size(file.size)}`));
@@ -150,6 +150,10 @@
     await send(file, upload, signal);
     show(1, "The file has arrived and is being checked …");
     const kept = await post(`${upload}/complete`, { kind: form.elements.kind.value || null, phase }, signal);
+    if (checksFirst) { // the page shows what was recognized, and submits
+      location.assign(`?${new URLSearchParams({ phase, file: kept.id })}`);
+      return;
+    }
     show(1, "Submitting …");
     const key = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
     const answers = {};
@@ -200,11 +204,11 @@
     refused.hidden = true;
     if (stop || !file || !fits(file)) return;
     stop = new AbortController();
-    button.disabled = input.disabled = true;
+    button.disabled = checkButton.disabled = input.disabled = true;
     pause.hidden = false;
     let leaves = false;
     try {
-      await submit(file, stop.signal);
+      await submit(file, stop.signal, event.submitter?.name === "check");
       leaves = true;
     } catch (error) {
       if (stop.signal.aborted) show(progress.firstElementChild.value, "Paused. Submit again to resume.");
@@ -212,11 +216,11 @@
     } finally {
       stop = null;
       pause.hidden = true;
-      if (!leaves) button.disabled = input.disabled = false;
+      if (!leaves) button.disabled = checkButton.disabled = input.disabled = false;
     }
   });
   pause.addEventListener("click", () => stop?.abort(new Error("paused")));
-  window.addEventListener("pageshow", (event) => { if (event.persisted) button.disabled = input.disabled = false; });
+  window.addEventListener("pageshow", (event) => { if (event.persisted) button.disabled = checkButton.disabled = input.disabled = false; });
   input.addEventListener("change", () => {
     refused.hidden = progress.hidden = true;
     if (input.files[0]) fits(input.files[0]);
