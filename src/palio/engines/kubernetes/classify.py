@@ -21,6 +21,7 @@ from palio.core.errors import Cause
 Object = Mapping[str, Any]  # an object of the API, as parsed from its JSON
 
 STAGE = "job"  # the name of the container that runs the job
+KEEPER = "keeper"  # and of the one that keeps its output
 TIME_LIMIT = "palio/time-limit-s"  # annotation of a pod: the job's time limit
 ENDED_BY = "palio/ended-by"  # annotation of a pod that Palio ended: one of the values below
 BY_TIME, BY_OUTPUT, BY_STOP = "time limit", "output limit", "stop"

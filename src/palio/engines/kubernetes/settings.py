@@ -11,13 +11,16 @@ PREFIX = "PALIO_KUBERNETES_"
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _REGISTRY = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-][a-z0-9]+)*)*")
 
+_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*(:[0-9]+/[A-Za-z0-9._/-]+)?(:[A-Za-z0-9._-]+)?(@sha256:[0-9a-f]{64})?")
+
 
 @dataclass(frozen=True)
 class Settings:
     """`folder` is where the volume of `claim` is mounted on this machine; jobs see parts of it.
 
     Without a registry, nodes run the images of this machine's Docker engine, and never pull. Without a context, the
-    current one of the kubeconfig applies, or in a pod its service account.
+    current one of the kubeconfig applies, or in a pod its service account. `gate_image` is one with Python, such as
+    Palio's own, which keeps the jobs' outputs.
     """
 
     folder: Path
@@ -27,6 +30,7 @@ class Settings:
     registry: str = ""
     pull_secret: str = ""
     runtime_class: str = ""
+    gate_image: str = ""
 
     @classmethod
     def read(cls) -> "Settings":
@@ -54,6 +58,7 @@ class Settings:
             registry=registry,
             pull_secret=_name("pull_secret"),
             runtime_class=_name("runtime_class"),
+            gate_image=_image("gate_image"),
         )
 
 
@@ -65,6 +70,13 @@ def _name(field_name: str, default: str = "") -> str:
     value = _value(field_name) or default
     if value and not _NAME.fullmatch(value):
         raise _wrong(field_name, value, "a name in Kubernetes: lowercase letters, digits, `-` and `.`")
+    return value
+
+
+def _image(field_name: str) -> str:
+    value = _value(field_name)
+    if value and not _IMAGE.fullmatch(value):
+        raise _wrong(field_name, value, "the name of an image, such as `python:3.11-slim`")
     return value
 
 
