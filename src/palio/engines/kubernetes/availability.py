@@ -12,6 +12,7 @@ from palio.engines.docker import why_unavailable as why_docker_unavailable
 from palio.engines.fault import Unavailable
 from palio.engines.job_users import job_uids
 from palio.engines.kubernetes.api import Cluster, ConflictError, NotFoundError
+from palio.engines.kubernetes.experiment import Enforced
 from palio.engines.kubernetes.manifest import (
     OPTIONAL,
     POLICY_NAME,
@@ -22,7 +23,6 @@ from palio.engines.kubernetes.manifest import (
 )
 from palio.engines.kubernetes.settings import PREFIX, Settings
 
-_SIZES_MEMORY = (1, 22)  # from this version, volumes in memory have the size that was asked for
 _SAMPLE = Job(
     name="palio-dry-run",
     image="palio-dry-run",
@@ -110,14 +110,17 @@ def ensure_policy(cluster: Cluster, settings: Settings) -> None:
         )
 
 
-def guarantees(version: str, missing: frozenset[str], settings: Settings) -> tuple[Guarantee, ...]:
-    """`version` is that of the server, such as `v1.34.2`; `missing` is from `missing_fields`."""
+def guarantees(missing: frozenset[str], settings: Settings, enforced: Enforced) -> tuple[Guarantee, ...]:
+    """`missing` is from `missing_fields`."""
     kernel, watching, none = Enforcement.KERNEL, Enforcement.WATCHING, Enforcement.NONE
     uids = job_uids()
     users = "" if "hostUsers" in missing else ", in a user namespace of its own"
     groups = ", but the image's" if "supplementalGroupsPolicy" in missing else ""
-    is_sized = tuple(map(int, version.removeprefix("v").split(".")[:2])) >= _SIZES_MEMORY
-    shared = Guarantee("shared memory", kernel if is_sized else none, "" if is_sized else "evicted beyond its size")
+
+    def by_experiment(name: str, *, holds: bool, yes: str, no: str) -> Guarantee:
+        untested = f"not tested: {enforced.fault}" if enforced.fault else no
+        return Guarantee(name, kernel if holds and not enforced.fault else none, yes if holds else untested)
+
     sandbox = f"; runtime class {settings.runtime_class}" if settings.runtime_class else ""
     return (
         Guarantee("network", none, "a network policy refuses everything, but not every cluster enforces one"),
@@ -126,10 +129,25 @@ def guarantees(version: str, missing: frozenset[str], settings: Settings) -> tup
         Guarantee("capabilities", kernel, f"none, no new privileges, the runtime's seccomp profile{sandbox}"),
         Guarantee("memory", kernel, "including /tmp and /dev/shm"),
         Guarantee("cpus", kernel),
-        Guarantee("pids", none, "only by the kubelet's podPidsLimit, which Palio cannot see"),
-        shared,
+        by_experiment(
+            "pids",
+            holds=enforced.processes,
+            yes="of the job's user; tested on a node of each kind, and before each program starts",
+            no="nodes do not limit a user's processes",
+        ),
+        by_experiment(
+            "shared memory",
+            holds=enforced.shared_memory,
+            yes="a separate file system in the job's memory",
+            no="within the job's memory, but nodes (before 1.22) do not limit its size; evicted beyond it",
+        ),
         Guarantee("input", kernel, "read-only"),
-        Guarantee("output", none, "measured, on a volume without a limit for each job"),
+        by_experiment(
+            "output",
+            holds=enforced.output,
+            yes="a separate file system with that size, in the job's memory; its number of files by watching",
+            no="within the job's memory, but nodes (before 1.22) do not limit its size; measured",
+        ),
         Guarantee("time", watching, "from outside; by the kubelet if nobody watches"),
         Guarantee("log", kernel, "rotated by the kubelet"),
         Guarantee("environment", kernel, "a fixed list"),

@@ -27,7 +27,7 @@ from palio.core.errors import Cause, PalioError
 from palio.core.quantities import size_text
 from palio.engines.docker import ImageConfig
 from palio.engines.job_users import job_uids
-from palio.engines.kubernetes import availability
+from palio.engines.kubernetes import availability, experiment
 from palio.engines.kubernetes.api import Cluster, ConflictError, Json, NotFoundError
 from palio.engines.kubernetes.classify import (
     BY_OUTPUT,
@@ -40,6 +40,7 @@ from palio.engines.kubernetes.classify import (
     Ending,
     classify,
 )
+from palio.engines.kubernetes.experiment import Enforced, find_enforced
 from palio.engines.kubernetes.images import Images
 from palio.engines.kubernetes.launch import launcher
 from palio.engines.kubernetes.logs import LogFollower
@@ -53,7 +54,7 @@ from palio.engines.kubernetes.manifest import (
     object_name,
     what_did_not_survive,
 )
-from palio.engines.kubernetes.settings import Settings
+from palio.engines.kubernetes.settings import PREFIX, Settings
 from palio.engines.kubernetes.volume import Volume
 from palio.engines.kubernetes.watch import PodWatch
 from palio.engines.output_folder import folder_usage
@@ -69,6 +70,7 @@ _SETTLED = timedelta(seconds=GRACE_S + 3.0)
 _ENDED = ("Succeeded", "Failed")
 _CANNOT_START = ("StartError", "ContainerCannotRun")
 _SELECTOR = ",".join(f"{key}={value}" for key, value in MANAGED_BY.items())
+_OF_TRIALS = ImageConfig(architecture="amd64")  # of an image that this machine may not have
 _NEXT_STEPS = {
     Ending.UNSCHEDULABLE: "Add a node that can run it, or lower the limits: `{kubectl} describe pod {pod}`.",
     Ending.IMAGE_MISSING: "Check the registry and the pull secret: `{kubectl} describe pod {pod}`.",
@@ -107,17 +109,22 @@ class KubernetesEngine:
         self._volume = Volume(self._settings.folder)
         self._images = Images(self._settings.registry)
         self._watched: dict[str, _Watched] = {}
+        self._enforced = Enforced(fault=f"{PREFIX}GATE_IMAGE is not set")
         namespace = self._settings.namespace
         self._jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs"
         self._pods = f"/api/v1/namespaces/{namespace}/pods"
         self._events = f"/api/v1/namespaces/{namespace}/events"
+        if image := self._settings.gate_image:
+            nodes = self._cluster.get("/api/v1/nodes").get("items") or ()
+            key = [namespace, self._settings.runtime_class]
+            self._enforced = find_enforced(self._settings.folder, key, nodes, image, self._try)
 
     def describe(self) -> str:
         unverified = "" if self._cluster.is_verified else ", whose certificate the kubeconfig does not verify"
         return f"Kubernetes {self._version.removeprefix('v')}{unverified}"
 
     def guarantees(self) -> tuple[Guarantee, ...]:
-        return availability.guarantees(self._version, self._missing, self._settings)
+        return availability.guarantees(self._missing, self._settings, self._enforced)
 
     def has_image(self, name: str) -> bool:
         return self._images.has_image(name)
@@ -168,7 +175,15 @@ class KubernetesEngine:
 
     # -- starting
 
-    def _start_job(self, job: Job) -> None:
+    def _try(self, job: Job, node: str) -> JobResult | None:
+        """Runs a job that tests this node."""
+        try:
+            self._start_job(job, node=node)
+            return experiment.wait(lambda: self.poll(job))
+        finally:
+            self.remove(job)
+
+    def _start_job(self, job: Job, *, node: str = "") -> None:
         if self._volume.refusal(job):
             return
         existing = self._job(job)
@@ -177,7 +192,7 @@ class KubernetesEngine:
             job.log.write_text(f"{fault}\n")
             self._volume.refuse(job, JobResult(End.NOT_STARTED, None, now, now, detail=fault))
             return
-        config = self._images.config(job.image) or ImageConfig()
+        config = self._images.config(job.image) or (_OF_TRIALS if node else ImageConfig())
         program = launcher(config.architecture)
         is_kept = bool(self._settings.gate_image)
         uid = int(existing["metadata"]["annotations"].get(UID, 0)) if existing else self._free_uid(job)
@@ -190,6 +205,8 @@ class KubernetesEngine:
             volumes=config.volumes,
             starts=config.starts(job.command),
             launcher=self._volume.launcher_path(job) if program else "",
+            limits_processes=self._enforced.processes or bool(node),
+            node=node,
         )
         if existing is None:
             self._volume.prepare(job, uid, launcher=program, is_kept=is_kept)

@@ -4,12 +4,12 @@
 
 The job writes to OUTPUT, a file system in memory that is gone with the pod. The keeper measures it by the kernel's
 statistics, and writes these to KEPT/space.json if more than BYTES or FILES are in use, and at the end. When the engine
-has written something to KEPT/finish, because the job's program has ended, it writes what is in OUTPUT to KEPT/out.tar.
+has written something to KEPT/finish, because the job's program has ended, the keeper writes KEPT/out.tar.
 
-Covered: links, pipes and sockets, of which only the kind is recorded; folders and files without permissions; trees of any
-depth, of which no more is written than is needed to refuse them; names of any bytes; sparse files, whose content is left
-out if they are larger than BYTES in all, which then ends the archive. What the engine does not want is for it to refuse:
-the archive is read by the code that collects the outputs of all engines.
+Covered: links, pipes and sockets, of which only the kind is recorded; folders and files without permissions; trees of
+any depth, of which no more is written than is needed to refuse them; names of any bytes; sparse files, which end the
+archive without their content if they are larger than BYTES. The archive is read by the code that collects the outputs
+of all engines, and refuses what it does not want.
 """
 
 import json
@@ -19,32 +19,35 @@ import stat
 import sys
 import tarfile
 import time
+from pathlib import Path
 
 LOOK_S = 0.1
 MOST_LEVELS = 40  # more than are collected
 SPACE, FINISH, ARCHIVE = "space.json", "finish", "out.tar"  # the first two exist before the pod does
 TOP = "out"
-FIELDS = ("f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree", "f_favail", "f_flag")
-FIELDS += ("f_namemax",)
+FIELDS = tuple(["f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree", "f_favail", "f_flag", "f_namemax"])
 KINDS = {stat.S_IFLNK: tarfile.SYMTYPE, stat.S_IFIFO: tarfile.FIFOTYPE, stat.S_IFSOCK: tarfile.FIFOTYPE}
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
-class Full(Exception):
+class FullError(Exception):
     """The rest is not needed: what has been written exceeds a limit."""
 
 
 class Archive:
-    def __init__(self, path, most_bytes, most_files):
-        self.file = tarfile.open(path, "w", format=tarfile.GNU_FORMAT, encoding="utf-8", errors="surrogateescape")
+    def __init__(self, path: str, most_bytes: int, most_files: int) -> None:
+        self.target = Path(path).open("wb")  # noqa: SIM115 - closed by `main`
+        self.file = tarfile.open(  # noqa: SIM115
+            fileobj=self.target, mode="w", format=tarfile.GNU_FORMAT, encoding="utf-8", errors="surrogateescape"
+        )
         self.left_bytes = most_bytes
         self.left_entries = 2 * most_files + 1000
 
-    def take_folder(self, folder, path, level):
+    def take_folder(self, folder: int, path: str, level: int) -> None:
         for name in sorted(os.listdir(folder)):
             self.left_entries -= 1
             if self.left_entries < 0:
-                raise Full
+                raise FullError
             facts = os.stat(name, dir_fd=folder, follow_symlinks=False)
             member = tarfile.TarInfo(f"{path}/{name}")
             if stat.S_ISDIR(facts.st_mode):
@@ -62,18 +65,18 @@ class Archive:
                 member.type = KINDS.get(stat.S_IFMT(facts.st_mode), tarfile.LNKTYPE)
                 self.file.addfile(member)
 
-    def take_file(self, name, folder, member, size):
+    def take_file(self, name: str, folder: int, member: tarfile.TarInfo, size: int) -> None:
         member.size = size
         self.left_bytes -= size
         if self.left_bytes < 0:
             # Its size is enough to refuse it. The archive ends here.
-            self.file.fileobj.write(member.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape"))
-            raise Full
+            self.target.write(member.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape"))
+            raise FullError
         with os.fdopen(opened(name, os.O_RDONLY | os.O_NOFOLLOW, folder, 0o600), "rb") as content:
             self.file.addfile(member, content)
 
 
-def opened(name, how, folder, mode):
+def opened(name: str, how: int, folder: int, mode: int) -> int:
     try:
         return os.open(name, how, dir_fd=folder)
     except PermissionError:
@@ -81,41 +84,37 @@ def opened(name, how, folder, mode):
         return os.open(name, how, dir_fd=folder)
 
 
-def write(folder, name, content):
-    """In place, because a new name may be seen late on a network file system."""
-    with open(f"{folder}/{name}", "w") as file:
-        file.write(content)
+def main() -> None:
+    output, kept, most_bytes, most_files = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 
-
-def main():
-    output, kept, most_bytes, most_files = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-
-    def tell():
+    def tell() -> None:
+        """In place, because a new name may be seen late on a network file system."""
         space = os.statvfs(output)
-        write(kept, SPACE, json.dumps({name: getattr(space, name) for name in FIELDS}))
+        (kept / SPACE).write_text(json.dumps({name: getattr(space, name) for name in FIELDS}))
 
-    def end(*_):
+    def end(*_: object) -> None:
         tell()
         os._exit(143)
 
     signal.signal(signal.SIGTERM, end)
     while True:
-        with open(f"{kept}/{FINISH}") as file:
-            if file.read():
-                break
+        if (kept / FINISH).read_text():
+            break
         space = os.statvfs(output)
         used = (space.f_blocks - space.f_bfree) * space.f_frsize
         if used > most_bytes or space.f_files - space.f_ffree - 1 > most_files:
             tell()
         time.sleep(LOOK_S)
     tell()
-    archive = Archive(f"{kept}/{ARCHIVE}", most_bytes, most_files)
+    archive = Archive(str(kept / ARCHIVE), most_bytes, most_files)
     top = os.open(output, FOLDER)
     try:
         archive.take_folder(top, TOP, 1)
         archive.file.close()
-    except Full:
-        archive.file.fileobj.close()
+    except FullError:
+        pass
+    finally:
+        archive.target.close()
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-/* The launcher: sets the limits that no field of a pod sets, and becomes the job's program. launch.py holds it compiled;
- * its docstring says how.
+/* The launcher: sets the limits that no field of a pod sets, and becomes the job's program. launch.py holds it compiled,
+ * and says how.
  *
  *   launch PROCESSES FILES FILE_BYTES PROGRAM [ARGUMENT...]
  *
  * The kernel counts processes by user, and others of this user may run in the pod: its placeholder, and what keeps the
  * output. They are counted first, by the smallest limit at which a process can be started, and added to PROCESSES. If
- * one can be started at a limit of 1, the kernel does not limit processes here, and the program does not start.
+ * one can be started at a limit of 1, the kernel does not limit processes here, and the program does not start. With 0
+ * for PROCESSES, they are not limited.
  *
  * No library is linked, so that it runs in any image of its processor.
  */
@@ -143,7 +144,9 @@ __attribute__((used)) static void launch(word *stack)
     char **arguments = (char **)(stack + 1), **environment = arguments + count + 1;
     if (count < 5)
         call(EXIT, 2, 0, 0, 0);
-    limit_processes(arguments[4], number(arguments[1]));
+    word processes = number(arguments[1]);
+    if (processes)
+        limit_processes(arguments[4], processes);
     word files = number(arguments[2]), bytes = number(arguments[3]);
     if (limit_to(RLIMIT_NOFILE, files, files) < 0 || limit_to(RLIMIT_FSIZE, bytes, bytes) < 0 || limit_to(RLIMIT_CORE, 0, 0) < 0)
         fail(arguments[4], "this node does not limit files", NOT_LIMITED);

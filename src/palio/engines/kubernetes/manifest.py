@@ -5,8 +5,8 @@ no capabilities, no new privileges, the runtime's seccomp profile, a read-only r
 no links to services; memory and CPU requested as limited, so that no other pod's use takes them away; writable
 space only in memory and in the job's output; the end of a pod after its deadline even if nobody watches.
 
-Limits on processes, open files, core dumps and file sizes, for which Kubernetes has no field, are set by a launcher in the
-job's container (launch.py). The output is a file system in memory, from which a keeper beside the job keeps it
+Limits on processes, open files, core dumps and file sizes, for which Kubernetes has no field, are set by a launcher in
+the job's container (launch.py). The output is a file system in memory, from which a keeper beside the job keeps it
 (keeper_program.py). Not covered: the file for termination messages, which a job may write on the node's disk.
 
 An API server silently drops fields that it does not know. So what it returns is compared with what was sent.
@@ -83,12 +83,13 @@ def job_manifest(
     volumes: Sequence[str] = (),
     starts: Sequence[str] = (),
     launcher: str = "",
+    limits_processes: bool = True,
     node: str = "",
 ) -> dict[str, Any]:
     """The batch/v1 Job. `inputs` are the paths of the job's mounts in the claim's volume, in their order, and `output`
     is that of its output. `volumes` are the paths that its image declares as volumes. `starts` is what its container
-    starts, and `launcher` the path of the launcher that does, if there is one. `node`: the name of the only one it may
-    run on.
+    starts, and `launcher` the path of the launcher that does, if there is one; `limits_processes`: whether it limits
+    these too. `node`: the name of the only one it may run on.
     """
     pod = _pod(job, settings, inputs, output, volumes)
     annotations = {TIME_LIMIT: f"{job.limits.time_s:g}"}
@@ -108,7 +109,7 @@ def job_manifest(
     # What follows is no part of what was asked for, and may differ in a process that starts it again.
     pod["securityContext"] |= {"runAsUser": uid, "runAsGroup": uid}
     if launcher and starts:
-        _add_launcher(pod, job, starts, launcher)
+        _add_launcher(pod, launched(starts, job.limits, limits_processes=limits_processes), launcher)
     if settings.gate_image:
         _add_keeper(pod, job, settings, output)
     if node:
@@ -174,18 +175,21 @@ def quantity(text: object) -> Decimal | None:
     return Decimal(match[1]) * _SUFFIXES[match[2]]
 
 
-def _add_launcher(pod: dict[str, Any], job: Job, starts: Sequence[str], launcher: str) -> None:
+def _add_launcher(pod: dict[str, Any], command: Sequence[str], launcher: str) -> None:
     (container,) = pod["containers"]
     container.pop("args", None)
-    container["command"] = list(map(_literal, launched(starts, job.limits)))
+    container["command"] = list(map(_literal, command))
     container["volumeMounts"].append({"name": "data", "mountPath": LAUNCHER, "subPath": launcher, **_READ_ONLY})
 
 
 def _add_keeper(pod: dict[str, Any], job: Job, settings: Settings, output: str) -> None:
     """Puts the output into memory, and the keeper beside the job. Containers start in their order."""
     (container,) = pod["containers"]
-    kept, held = (next(each for each in container["volumeMounts"] if each["mountPath"] == job.output), "output")
-    container["volumeMounts"][container["volumeMounts"].index(kept)] = {"name": held, "mountPath": job.output}
+    held = "output"
+    for mount in container["volumeMounts"]:
+        if mount["mountPath"] == job.output:
+            mount["name"] = held
+            del mount["subPath"]
     size = output_size_bytes(job.limits)
     pod["volumes"].append({"name": held, "emptyDir": {"medium": "Memory", "sizeLimit": str(size)}})
     resources = {"cpu": "100m", "memory": str(_KEEPER_BYTES), "ephemeral-storage": str(MIB)}
