@@ -25,7 +25,10 @@ LOOK_S = 0.1
 MOST_LEVELS = 40  # more than are collected
 SPACE, FINISH, ARCHIVE = "space.json", "finish", "out.tar"  # the first two exist before the pod does
 TOP = "out"
-FIELDS = tuple(["f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree", "f_favail", "f_flag", "f_namemax"])
+FIELDS = (
+    *("f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail"),
+    *("f_files", "f_ffree", "f_favail", "f_flag", "f_namemax"),
+)
 KINDS = {stat.S_IFLNK: tarfile.SYMTYPE, stat.S_IFIFO: tarfile.FIFOTYPE, stat.S_IFSOCK: tarfile.FIFOTYPE}
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
