@@ -6,9 +6,7 @@ import socket
 import pytest
 from tests.engines.trial import Trial
 
-from palio.core.engine import (
-    environment,
-)
+from palio.core.engine import PROPERTIES, environment
 from palio.core.quantities import MIB
 from palio.engines.job_users import job_uids
 
@@ -165,3 +163,7 @@ def test_host_processes_not_signalled(trial: Trial) -> None:
         except ProcessLookupError: print("not there")
     """
     assert trial.run(program)[1] == "not there\n"
+
+
+def test_guarantees_are_the_properties_of_the_contract(trial: Trial) -> None:
+    assert tuple(each.property for each in trial.engine.guarantees()) == PROPERTIES

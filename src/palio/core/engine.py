@@ -215,6 +215,27 @@ class Enforcement(StrEnum):
     NONE = "not enforced"
 
 
+PROPERTIES = (  # of the isolation contract, in its order
+    "network",
+    "root file system",
+    "user",
+    "capabilities",
+    "memory",
+    "cpus",
+    "pids",
+    "shared memory",
+    "input",
+    "output",
+    "time",
+    "log",
+    "environment",
+    "devices",
+    "host",
+    "build",
+    "build network",
+)
+
+
 @dataclass(frozen=True)
 class Guarantee:
     """One property of a job's isolation, and how this engine enforces it on this machine."""

@@ -84,11 +84,12 @@ def test_what_is_no_file_is_named(output: Path, tmp_path: Path) -> None:
     found, _ = collected(output, tmp_path, fill)
     assert found.files == ()
     reasons = dict(each.split(": ") for each in found.refused)
-    assert [reasons[name] for name in ("link", "one", "other", "pipe")] == [
+    assert [reasons[name] for name in ("link", "one", "other", "pipe", "socket")] == [
         "a symbolic link",
         "a hard link",
         "a hard link",
         "a named pipe",
+        "a socket",
     ]
     assert len(found.refused) == 6
 
@@ -124,7 +125,11 @@ def test_sparse_file_larger_than_the_limit_is_not_copied(output: Path, tmp_path:
 
 
 def test_too_many_files_are_not_all_listed(output: Path, tmp_path: Path) -> None:
-    found, _ = collected(output, tmp_path, lambda folder: [(folder / f"{n:05}").touch() for n in range(5000)])
+    def fill(folder: Path) -> None:
+        for number in range(5000):
+            (folder / f"{number:05}").touch()
+
+    found, _ = collected(output, tmp_path, fill)
     assert len(found.files) == FILES
     assert found.refused == (f"the rest was skipped: more than {FILES} files",)
 
@@ -142,3 +147,19 @@ def test_excess_is_told_while_the_job_runs(output: Path, tmp_path: Path) -> None
         (kept / FINISH).write_text("now")
     space = os.statvfs_result([json.loads((kept / SPACE).read_text() or told)[name] for name in FIELDS])
     assert (space.f_blocks - space.f_bfree) * space.f_frsize >= 2 * MIB
+
+
+def test_output_is_kept_when_the_pod_ends_early(output: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    for name in (SPACE, FINISH):
+        (kept / name).touch()
+    words = [sys.executable, "-I", "-c", Path(keeper_program.__file__).read_text()]
+    keeper = subprocess.Popen([*words, str(output), str(kept), str(MIB), str(FILES)])
+    (output / "half").write_text("done")
+    time.sleep(1)
+    keeper.terminate()
+    assert keeper.wait(timeout=10) == 143
+    with (kept / ARCHIVE).open("rb") as archive:
+        found = collect_tar(archive, tmp_path / "collected", prefix=TOP, max_bytes=MIB, max_files=FILES)
+    assert found.files == ("half",)

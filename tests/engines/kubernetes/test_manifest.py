@@ -188,7 +188,12 @@ def test_spec_digest_ignores_how_palio_runs_it() -> None:
     def digest(**more: Any) -> str:
         return str(manifest(**more)["metadata"]["annotations"][SPEC])
 
-    others = [{"settings": replace(SETTINGS, gate_image="x")}, {"launcher": "l", "starts": ["a"]}, {"node": "node1"}]
+    others: list[dict[str, Any]] = [
+        {"settings": replace(SETTINGS, gate_image="x")},
+        {"launcher": "l", "starts": ["a"]},
+        {"node": "node1"},
+        {"targets": ["the internet,tcp,1.1.1.1,443"], "settings": replace(SETTINGS, gate_image="x")},
+    ]
     assert {digest(**more) for more in others} == {digest()}
 
 

@@ -19,7 +19,7 @@ from palio.engines.bubblewrap import BubblewrapEngine
 from palio.engines.docker import DockerEngine
 from palio.engines.kubernetes import KubernetesEngine
 from palio.web.models import ControllerBeat, StoredFile
-from palio.web.verbs.engine_support import left_out
+from palio.web.verbs.engine_support import left_out, refuse_unenforced
 from palio.web.verbs.submit import submit
 
 KINDS = (SubmissionKind.CONTEXT, SubmissionKind.IMAGE, SubmissionKind.RESULTS)
@@ -48,6 +48,18 @@ def test_engines_without_images_named() -> None:
     says["kubernetes"] = KubernetesEngine.loads_images
     assert says.keys() == set(ENGINES)
     assert {name for name, loads in says.items() if not loads} == WITHOUT_IMAGES
+
+
+def test_unenforced_property_accepted_by_name_only(world: World, settings: pytest.MonkeyPatch) -> None:
+    for names, accepted in (((), False), (("network",), False), (("output",), False), (("output", "pids"), True)):
+        changed = replace(settings.CONFIGURATION, accept_unenforced=names)  # type: ignore[attr-defined]
+        settings.CONFIGURATION = changed  # type: ignore[attr-defined]
+        if accepted:
+            refuse_unenforced(world.bob, "kubernetes", ["output", "pids"])
+        else:
+            with pytest.raises(PalioError, match="does not enforce"):
+                refuse_unenforced(world.bob, "kubernetes", ["output", "pids"])
+        refuse_unenforced(world.ada, "kubernetes", ["output", "pids"])
 
 
 def test_kinds_by_engine_and_person(world: World, settings: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import urllib3
 
@@ -67,6 +67,11 @@ class Cluster:
     def kubectl(self) -> str:
         """The beginning of commands for the operator."""
         return f"kubectl --context {self._context}" if self._context else "kubectl"
+
+    @property
+    def host(self) -> str:
+        """The API server's name or address."""
+        return urlsplit(self._configuration.host).hostname or ""
 
     def now(self) -> datetime:
         return datetime.now(UTC) + self._offset

@@ -21,6 +21,7 @@ from palio.engines.kubernetes.manifest import (
     quantity,
     what_did_not_survive,
 )
+from palio.engines.kubernetes.proof import Proof
 from palio.engines.kubernetes.settings import PREFIX, Settings
 
 _SAMPLE = Job(
@@ -110,7 +111,7 @@ def ensure_policy(cluster: Cluster, settings: Settings) -> None:
         )
 
 
-def guarantees(missing: frozenset[str], settings: Settings, enforced: Enforced) -> tuple[Guarantee, ...]:
+def guarantees(missing: frozenset[str], settings: Settings, proof: Proof, enforced: Enforced) -> tuple[Guarantee, ...]:
     """`missing` is from `missing_fields`."""
     kernel, watching, none = Enforcement.KERNEL, Enforcement.WATCHING, Enforcement.NONE
     uids = job_uids()
@@ -121,20 +122,18 @@ def guarantees(missing: frozenset[str], settings: Settings, enforced: Enforced) 
         untested = f"not tested: {enforced.fault}" if enforced.fault else no
         return Guarantee(name, kernel if holds and not enforced.fault else none, yes if holds else untested)
 
+    network, kubelets_pids = proof.guarantees()
+    says = "of the job's user; tested on a node of each kind, and before each program starts"
+    pids = Guarantee("pids", kernel, says)
     sandbox = f"; runtime class {settings.runtime_class}" if settings.runtime_class else ""
     return (
-        Guarantee("network", none, "a network policy refuses everything, but not every cluster enforces one"),
+        network,
         Guarantee("root file system", kernel, "read-only; /tmp in memory"),
         Guarantee("user", kernel, f"a separate uid ({uids.start}-{uids.stop - 1}) per job, no groups{groups}{users}"),
         Guarantee("capabilities", kernel, f"none, no new privileges, the runtime's seccomp profile{sandbox}"),
         Guarantee("memory", kernel, "including /tmp and /dev/shm"),
         Guarantee("cpus", kernel),
-        by_experiment(
-            "pids",
-            holds=enforced.processes,
-            yes="of the job's user; tested on a node of each kind, and before each program starts",
-            no="nodes do not limit a user's processes",
-        ),
+        pids if enforced.processes else kubelets_pids,
         by_experiment(
             "shared memory",
             holds=enforced.shared_memory,

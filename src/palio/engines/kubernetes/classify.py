@@ -9,6 +9,7 @@ reasons and messages decide. Not covered: a child process killed for memory in a
 (before 1.28): the container continues, and ends however its program reacts.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ Object = Mapping[str, Any]  # an object of the API, as parsed from its JSON
 
 STAGE = "job"  # the name of the container that runs the job
 KEEPER = "keeper"  # and of the one that keeps its output
+GATE = "gate"  # and of the one before it, which lets it start if the pod reaches nothing
+REACHED = 3  # exit code of the gate, see probe_program
+LAUNCHER_SAYS = 'exec: "'  # the beginning of its message about a program that it cannot start
 TIME_LIMIT = "palio/time-limit-s"  # annotation of a pod: the job's time limit
 ENDED_BY = "palio/ended-by"  # annotation of a pod that Palio ended: one of the values below
 BY_TIME, BY_OUTPUT, BY_STOP = "time limit", "output limit", "stop"
@@ -49,6 +53,7 @@ class Ending(StrEnum):
     NODE_LOST = "node lost"
     NOT_ADMITTED = "refused by the node"
     UNKNOWN = "unknown"
+    NOT_ISOLATED = "not isolated"
     UNSCHEDULABLE = "cannot be scheduled"
     IMAGE_MISSING = "image cannot be pulled"
     REJECTED = "rejected by the cluster"
@@ -103,12 +108,31 @@ def classify(
         return _over(Ending.UNKNOWN, "the job no longer exists")
     if pod is None:
         return _without_pod(job, events, now)
+    if not_isolated := _gate(pod, REACHED):
+        return not_isolated
     own = _own_end(pod, events, node)
     if own is not None:
         finished = _finished(pod)
         if finished is not None and all(finished < stamp for stamp in _interruptions(pod, events, node)):
             return own
-    return _interrupted(pod, node, now) or own or _waiting(job, pod, now)
+    return _interrupted(pod, node, now) or _gate(pod) or own or _waiting(job, pod, now)
+
+
+def _gate(pod: Object, code: int | None = None) -> Classification | None:
+    """If the gate ended with this exit code; without one, if it ended with any but 0."""
+    statuses = pod.get("status", {}).get("initContainerStatuses") or ()
+    gate: Object = next((each for each in statuses if each.get("name") == GATE), {})
+    ended = (gate.get("state") or {}).get("terminated")
+    if not ended or ended.get("exitCode") in (0, None) or (code is not None and ended["exitCode"] != code):
+        return None
+    message = ended.get("message", "").strip()
+    if ended["exitCode"] != REACHED:
+        return _over(Ending.REJECTED, f"the gate failed: {ended.get('reason', '')} {message}")
+    try:
+        reached = ", ".join(json.loads(message)["reached"])
+    except (ValueError, KeyError, TypeError):
+        reached = message
+    return _over(Ending.NOT_ISOLATED, f"its pod reached {reached}")
 
 
 # -- interruptions
@@ -187,7 +211,7 @@ def _own_end(pod: Object, events: Sequence[Object], node: Object | None) -> Clas
     if ended_by or status.get("reason") == "DeadlineExceeded":
         return _deadline(pod, ended, ended_by)
     if code in (126, 127):
-        return _over(Ending.NOT_RUNNABLE, f"exit code {code}")
+        return _over(Ending.NOT_RUNNABLE, message if message.startswith(LAUNCHER_SAYS) else f"exit code {code}")
     if code == 0:
         return _over(Ending.DONE, "exit code 0")
     killed = " (killed, perhaps for its use of memory)" if code == 137 else ""
@@ -283,6 +307,12 @@ def _terminated(pod: Object) -> Object | None:
     """The end of the stage's container. Statuses of init containers are elsewhere."""
     found: Object | None = (_stage_status(pod).get("state") or {}).get("terminated")
     return found
+
+
+def why_not_pulled(pod: Object) -> str:
+    """What the kubelet says about an image that it could not pull; empty if there is none."""
+    failed = (each for each in _waits(pod) if each.get("reason") in _NOT_PULLED | _NEVER_PULLED)
+    return next(map(_said, failed), "")
 
 
 def _waits(pod: Object) -> Iterator[Object]:

@@ -5,9 +5,10 @@ participant's failure; processes killed at any point, because a job is found by 
 same specification; API servers that restart; a time limit that is enforced from outside, and by the kubelet if nobody
 watches; a log that survives its pod's end.
 
-Not covered: a cluster that does not enforce network policies, and limits on processes, which no field of a pod sets;
-output is measured, not limited. `guarantees` says so. Two processes that start different jobs at the same moment may
-give them the same user. A lost node may continue to run a job whose attempt is over.
+Whether the cluster enforces network policies and limits on processes is found by experiment (proof.py), and each job
+tests its own pod before it starts. Not covered: output, which is measured, not limited; `guarantees` says so. Two
+processes that start different jobs at the same moment may give them the same user. A lost node may continue to run a
+job whose attempt is over.
 
 All state is in the cluster and on the volume. A pod is ended by moving its deadline to now, which keeps its log and
 status; an annotation says why.
@@ -35,6 +36,7 @@ from palio.engines.kubernetes.classify import (
     BY_TIME,
     ENDED_BY,
     KEEPER,
+    LAUNCHER_SAYS,
     STAGE,
     Classification,
     Ending,
@@ -54,6 +56,7 @@ from palio.engines.kubernetes.manifest import (
     object_name,
     what_did_not_survive,
 )
+from palio.engines.kubernetes.proof import Listener, Proof, own_address, prove, targets
 from palio.engines.kubernetes.settings import PREFIX, Settings
 from palio.engines.kubernetes.volume import Volume
 from palio.engines.kubernetes.watch import PodWatch
@@ -72,6 +75,7 @@ _CANNOT_START = ("StartError", "ContainerCannotRun")
 _SELECTOR = ",".join(f"{key}={value}" for key, value in MANAGED_BY.items())
 _OF_TRIALS = ImageConfig(architecture="amd64")  # of an image that this machine may not have
 _NEXT_STEPS = {
+    Ending.NOT_ISOLATED: "Its program did not start. Make the cluster enforce network policies, or see what changed.",
     Ending.UNSCHEDULABLE: "Add a node that can run it, or lower the limits: `{kubectl} describe pod {pod}`.",
     Ending.IMAGE_MISSING: "Check the registry and the pull secret: `{kubectl} describe pod {pod}`.",
     Ending.REJECTED: "See what rejects it: `{kubectl} describe job {job}` and `{kubectl} get events`.",
@@ -108,6 +112,12 @@ class KubernetesEngine:
         availability.ensure_policy(self._cluster, self._settings)
         self._volume = Volume(self._settings.folder)
         self._images = Images(self._settings.registry)
+        self._proof = Proof(fault=f"{PREFIX}GATE_IMAGE is not set")
+        self._targets: tuple[str, ...] = ()
+        if self._settings.gate_image:
+            listener = Listener(own_address(self._cluster, self._settings))
+            self._proof = prove(self._cluster, self._settings, listener)
+            self._targets = targets(listener) if self._proof.isolates else ()
         self._watched: dict[str, _Watched] = {}
         self._enforced = Enforced(fault=f"{PREFIX}GATE_IMAGE is not set")
         namespace = self._settings.namespace
@@ -124,7 +134,7 @@ class KubernetesEngine:
         return f"Kubernetes {self._version.removeprefix('v')}{unverified}"
 
     def guarantees(self) -> tuple[Guarantee, ...]:
-        return availability.guarantees(self._missing, self._settings, self._enforced)
+        return availability.guarantees(self._missing, self._settings, self._proof, self._enforced)
 
     def has_image(self, name: str) -> bool:
         return self._images.has_image(name)
@@ -207,6 +217,7 @@ class KubernetesEngine:
             launcher=self._volume.launcher_path(job) if program else "",
             limits_processes=self._enforced.processes or bool(node),
             node=node,
+            targets=self._targets,
         )
         if existing is None:
             self._volume.prepare(job, uid, launcher=program, is_kept=is_kept)
@@ -402,7 +413,7 @@ class KubernetesEngine:
                 return replace(result, end=end, detail=found.evidence)
             case Ending.TIME_LIMIT:
                 return replace(result, end=End.TIME)
-            case Ending.NOT_RUNNABLE if ended is None or ended.get("reason") != "Error":
+            case Ending.NOT_RUNNABLE if _never_ran(ended):
                 return replace(result, end=End.NOT_STARTED, detail=innermost_cause(found.evidence))
             case Ending.OUTPUT_LIMIT if excess is None:  # it was deleted since
                 return replace(result, end=End.OUTPUT_SIZE, detail=f"more than {size_text(job.limits.output_bytes)}")
@@ -514,6 +525,14 @@ def _running_since(pod: Json) -> datetime | None:
 def _terminated(pod: Json, container: str = STAGE) -> Json | None:
     found: Json | None = _state(pod, container).get("terminated")
     return found
+
+
+def _never_ran(ended: Json | None) -> bool:
+    """Whether the runtime or the launcher could not start the program, rather than a program that ended with its code.
+
+    A job may write the launcher's words itself: it has not succeeded in either case.
+    """
+    return ended is None or ended.get("reason") != "Error" or ended.get("message", "").startswith(LAUNCHER_SAYS)
 
 
 def _over_since(job: Json) -> datetime | None:

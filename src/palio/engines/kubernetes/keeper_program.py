@@ -29,7 +29,8 @@ FIELDS = (
     *("f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail"),
     *("f_files", "f_ffree", "f_favail", "f_flag", "f_namemax"),
 )
-KINDS = {stat.S_IFLNK: tarfile.SYMTYPE, stat.S_IFIFO: tarfile.FIFOTYPE, stat.S_IFSOCK: tarfile.FIFOTYPE}
+SOCKET = b"s"  # which tar has no type for; core.files.collect knows it
+KINDS = {stat.S_IFLNK: tarfile.SYMTYPE, stat.S_IFIFO: tarfile.FIFOTYPE, stat.S_IFSOCK: SOCKET}
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
@@ -87,37 +88,53 @@ def opened(name: str, how: int, folder: int, mode: int) -> int:
         return os.open(name, how, dir_fd=folder)
 
 
+def archive(output: str, kept: Path, most_bytes: int, most_files: int) -> None:
+    """The archive gets its name once it is complete."""
+    half = kept / f"{ARCHIVE}.half"
+    made = Archive(str(half), most_bytes, most_files)
+    top = os.open(output, FOLDER)
+    try:
+        made.take_folder(top, TOP, 1)
+        made.file.close()
+    except FullError:
+        pass
+    finally:
+        made.target.close()
+    half.rename(kept / ARCHIVE)
+
+
 def main() -> None:
     output, kept, most_bytes, most_files = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+    begun = False
 
     def tell() -> None:
         """In place, because a new name may be seen late on a network file system."""
         space = os.statvfs(output)
         (kept / SPACE).write_text(json.dumps({name: getattr(space, name) for name in FIELDS}))
 
-    def end(*_: object) -> None:
+    def keep() -> None:
+        nonlocal begun
+        begun = True
         tell()
-        os._exit(143)
+        archive(output, kept, most_bytes, most_files)
+
+    def end(*_: object) -> None:
+        """The pod ends: keeps what there is, unless that is being done."""
+        if not begun:
+            try:
+                keep()
+            except OSError as error:  # the job still changes it
+                print(error, file=sys.stderr)
+            os._exit(143)
 
     signal.signal(signal.SIGTERM, end)
-    while True:
-        if (kept / FINISH).read_text():
-            break
+    while not (kept / FINISH).read_text():
         space = os.statvfs(output)
         used = (space.f_blocks - space.f_bfree) * space.f_frsize
         if used > most_bytes or space.f_files - space.f_ffree - 1 > most_files:
             tell()
         time.sleep(LOOK_S)
-    tell()
-    archive = Archive(str(kept / ARCHIVE), most_bytes, most_files)
-    top = os.open(output, FOLDER)
-    try:
-        archive.take_folder(top, TOP, 1)
-        archive.file.close()
-    except FullError:
-        pass
-    finally:
-        archive.target.close()
+    keep()
 
 
 if __name__ == "__main__":

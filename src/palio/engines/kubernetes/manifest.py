@@ -22,7 +22,7 @@ from typing import Any
 
 from palio.core.engine import GRACE_S, Job, environment
 from palio.core.quantities import GIB, MIB
-from palio.engines.kubernetes.classify import KEEPER, STAGE, TIME_LIMIT
+from palio.engines.kubernetes.classify import GATE, KEEPER, STAGE, TIME_LIMIT
 from palio.engines.kubernetes.launch import PATH as LAUNCHER
 from palio.engines.kubernetes.launch import launched
 from palio.engines.kubernetes.settings import Settings
@@ -31,9 +31,13 @@ from palio.engines.output_space import output_size_bytes
 MANAGED_BY = {"app.kubernetes.io/managed-by": "palio"}  # label of every job and its pod
 JOB_NAME, SPEC, UID = "palio/job", "palio/spec", "palio/uid"  # annotations of a job
 POLICY_NAME = "palio-no-network"
+CONTROL = {"palio/probe": "control"}  # label of a pod to which the policy does not apply
 LIMIT_SLACK_S = 600  # of a pod's deadline, which counts from before its image is pulled
 WAIT_S = 24 * 3600  # in a queue, at most
 LEFT_S = 7 * 24 * 3600  # an abandoned job is deleted after this time
+PROOF_S = 180
+_PROBE = Path(__file__).with_name("probe_program.py")
+_PROBE_BYTES = 256 * MIB  # thousands of threads
 _TOLERATED_S = 30  # of a node that does not respond
 _KEEPER = Path(__file__).with_name("keeper_program.py")
 _KEEPER_BYTES = 64 * MIB
@@ -85,11 +89,13 @@ def job_manifest(
     launcher: str = "",
     limits_processes: bool = True,
     node: str = "",
+    targets: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The batch/v1 Job. `inputs` are the paths of the job's mounts in the claim's volume, in their order, and `output`
     is that of its output. `volumes` are the paths that its image declares as volumes. `starts` is what its container
     starts, and `launcher` the path of the launcher that does, if there is one; `limits_processes`: whether it limits
     these too. `node`: the name of the only one it may run on.
+    With `targets` (see probe_program), the job starts only if its pod reaches none of them.
     """
     pod = _pod(job, settings, inputs, output, volumes)
     annotations = {TIME_LIMIT: f"{job.limits.time_s:g}"}
@@ -114,6 +120,8 @@ def job_manifest(
         _add_keeper(pod, job, settings, output)
     if node:
         pod["nodeSelector"] = {"kubernetes.io/hostname": node}
+    if targets:
+        pod["initContainers"] = [probe_container(GATE, settings, "gate", targets)]
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -124,6 +132,51 @@ def job_manifest(
             "annotations": {JOB_NAME: job.name, SPEC: digest, UID: str(uid)},
         },
         "spec": spec,
+    }
+
+
+def probe_container(name: str, settings: Settings, mode: str, arguments: Sequence[str]) -> dict[str, Any]:
+    """A container that runs probe_program."""
+    resources = {"cpu": "100m", "memory": str(_PROBE_BYTES), "ephemeral-storage": str(MIB)}
+    return {
+        "name": name,
+        "image": settings.gate_image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python3", "-I", "-c", _PROBE.read_text(), mode, *arguments],
+        "env": [{"name": "PALIO_NODE", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}}],
+        "resources": {"limits": resources, "requests": dict(resources)},
+        "securityContext": dict(_CONFINED),
+    }
+
+
+def proof_manifest(
+    name: str,
+    settings: Settings,
+    *,
+    uid: int,
+    containers: Sequence[Any],
+    init: Sequence[Any] = (),
+    node: str = "",
+    is_control: bool = False,
+) -> dict[str, Any]:
+    """A Job without data that runs probes, as jobs run. `is_control`: the network policy does not apply to it."""
+    pod = _confined(settings, [*containers], [], deadline_s=PROOF_S)
+    pod["securityContext"] |= {"runAsUser": uid, "runAsGroup": uid}
+    if init:
+        pod["initContainers"] = [*init]
+    if node:
+        pod["nodeSelector"] = {"kubernetes.io/hostname": node}
+    labels = {**CONTROL} if is_control else {**MANAGED_BY}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, "namespace": settings.namespace, "labels": labels},
+        "spec": {
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": PROOF_S,
+            "ttlSecondsAfterFinished": PROOF_S,
+            "template": {"metadata": {"labels": labels}, "spec": pod},
+        },
     }
 
 
@@ -247,10 +300,22 @@ def _pod(job: Job, settings: Settings, inputs: Sequence[str], output: str, volum
         container["args"] = list(map(_literal, job.command))
     if job.workdir is not None:
         container["workingDir"] = job.workdir
+    data = [
+        *(
+            {"name": f"memory-{number}", "emptyDir": {"medium": "Memory", "sizeLimit": str(size)}}
+            for number, size in enumerate(in_memory.values())
+        ),
+        {"name": "data", "persistentVolumeClaim": {"claimName": settings.claim}},
+    ]
+    return _confined(settings, [container], data, deadline_s=int(limits.time_s) + LIMIT_SLACK_S)
+
+
+def _confined(settings: Settings, containers: list[Any], volumes: list[Any], *, deadline_s: int) -> dict[str, Any]:
+    """The specification of a pod that cannot reach anything but its volumes, as far as Kubernetes has fields for it."""
     pod: dict[str, Any] = {
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": int(GRACE_S),
-        "activeDeadlineSeconds": int(limits.time_s) + LIMIT_SLACK_S,
+        "activeDeadlineSeconds": deadline_s,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "dnsPolicy": "None",
@@ -271,14 +336,8 @@ def _pod(job: Job, settings: Settings, inputs: Sequence[str], output: str, volum
             }
             for trouble in ("not-ready", "unreachable")
         ],
-        "containers": [container],
-        "volumes": [
-            *(
-                {"name": f"memory-{number}", "emptyDir": {"medium": "Memory", "sizeLimit": str(size)}}
-                for number, size in enumerate(in_memory.values())
-            ),
-            {"name": "data", "persistentVolumeClaim": {"claimName": settings.claim}},
-        ],
+        "containers": containers,
+        "volumes": volumes,
     }
     if settings.runtime_class:
         pod["runtimeClassName"] = settings.runtime_class

@@ -20,7 +20,8 @@ class Settings:
 
     Without a registry, nodes run the images of this machine's Docker engine, and never pull. Without a context, the
     current one of the kubeconfig applies, or in a pod its service account. `gate_image` is one with Python, such as
-    Palio's own, which keeps the jobs' outputs.
+    Palio's own, from which jobs test their network before they start, and which keeps their outputs. `address` is where
+    pods would reach this machine; detected by default.
     """
 
     folder: Path
@@ -31,6 +32,7 @@ class Settings:
     pull_secret: str = ""
     runtime_class: str = ""
     gate_image: str = ""
+    address: str = ""
 
     @classmethod
     def read(cls) -> "Settings":
@@ -59,6 +61,7 @@ class Settings:
             pull_secret=_name("pull_secret"),
             runtime_class=_name("runtime_class"),
             gate_image=_image("gate_image"),
+            address=_value("address"),
         )
 
 

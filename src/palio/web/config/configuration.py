@@ -76,6 +76,12 @@ class Configuration:
     anyone_on_bubblewrap: bool = _setting(
         takes.flag, False, "let bubblewrap run submissions of people who are not operators of this platform"
     )
+    accept_unenforced: tuple[str, ...] = _setting(
+        takes.properties,
+        (),
+        "isolation properties, by name, without which an engine still runs participants' programs, such as `output`; "
+        "`palio doctor` lists what yours does not enforce",
+    )
     slots: int = _setting(takes.whole(1, 256), 1, "attempts that run at the same time")
     cpus: float = _setting(takes.number(0, 4096), 0.0, "CPUs for all attempts together; 0: all of this machine")
     memory_gib: float = _setting(

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
 from palio.core.dockerfile.substitutes import Substitutes, read_substitutes, read_words
+from palio.core.engine import PROPERTIES
 
 Reader: TypeAlias = Callable[[object], object]
 
@@ -89,6 +90,15 @@ def names(value: object) -> tuple[str, ...]:
     if any("/" in name or " " in name for name in found):
         raise ValueRefusedError("host names without http:// and path")
     return found
+
+
+def properties(value: object) -> tuple[str, ...]:
+    """Reads properties of the isolation contract by name."""
+    parts = value.split(",") if isinstance(value, str) else value
+    found = tuple(str(part).strip() for part in parts) if isinstance(parts, list) else None
+    if found is None or any(each not in PROPERTIES for each in filter(None, found)):
+        raise ValueRefusedError(f"some of {', '.join(f'`{each}`' for each in PROPERTIES)}, by name")
+    return tuple(filter(None, found))
 
 
 def one_of(*words: str) -> Callable[[object], str]:

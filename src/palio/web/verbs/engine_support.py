@@ -1,7 +1,7 @@
 """What the engine can run, and for whom, so that nothing is offered or accepted that can only fail.
 
 Sandboxes on the host system are only for operators, unless they say otherwise, and cannot load saved images. An engine
-that does not enforce an isolation property runs no programs of participants at all.
+that does not enforce an isolation property runs no programs of participants, unless operators accept that by its name.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,12 +26,13 @@ def refuse_untrusted(user: User, engine: str) -> None:
 
 
 def refuse_unenforced(user: User, engine: str, unenforced: Sequence[str]) -> None:
-    """Raises PalioError "isolation-unenforced" for a participant, regardless of the configuration.
+    """Raises PalioError "isolation-unenforced" for a participant, unless the configuration accepts each by name.
 
     `unenforced`: the isolation properties that the engine does not enforce on this machine.
     """
-    if unenforced and not user.is_superuser:
-        properties = " or ".join(unenforced)
+    refused = [each for each in unenforced if each not in settings.CONFIGURATION.accept_unenforced]
+    if refused and not user.is_superuser:
+        properties = " or ".join(refused)
         raise PalioError("isolation-unenforced", engine=engine, properties=properties, user=user.get_username())
 
 

@@ -293,7 +293,8 @@ KINDS: dict[str, FailureKind] = {
         _S,
         "The engine `{engine}` on this machine does not enforce {properties}, so this platform does not run programs "
         "of participants. {user} is not an operator.",
-        "Use Docker, or install what the engine lacks, which `palio doctor` lists. Then run the submission again.",
+        "Use Docker, install what the engine lacks, which `palio doctor` lists, or accept it by name in "
+        "`accept_unenforced`. Then run the submission again.",
         participant="This platform does not run participants' programs yet, because its engine does not enforce all of "
         "their limits.",
     ),
