@@ -1,7 +1,6 @@
 """Whether jobs can run in the cluster, which properties it enforces, and which limits its nodes can provide."""
 
 import os
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,8 +21,21 @@ from palio.engines.kubernetes.manifest import (
     what_did_not_survive,
 )
 from palio.engines.kubernetes.proof import Proof
+from palio.engines.kubernetes.registry import check_registry
 from palio.engines.kubernetes.settings import PREFIX, Settings
 
+# What Palio does, as in the roles of docs/kubernetes.md.
+_RIGHTS = (
+    ("batch", "jobs", ("create", "get", "list", "delete")),
+    ("", "pods", ("get", "list", "watch", "patch")),
+    ("", "pods/log", ("get",)),
+    ("", "events", ("list",)),
+    ("networking.k8s.io", "networkpolicies", ("create", "get")),
+    ("", "nodes", ("get", "list")),
+)
+_OF_THE_CLUSTER = ("nodes",)
+_NEEDED = {"pods", "count/pods", "count/jobs.batch", "cpu", "memory", "requests.cpu", "requests.memory"}
+_NEEDED |= {"limits.cpu", "limits.memory", "requests.ephemeral-storage", "limits.ephemeral-storage"}
 _SAMPLE = Job(
     name="palio-dry-run",
     image="palio-dry-run",
@@ -40,7 +52,10 @@ def why_unavailable() -> Unavailable | None:
         cluster = Cluster(settings)
         cluster.version()
         check_claim(cluster, settings)
+        check_rights(cluster, settings)
+        check_quota(cluster, settings)
         missing_fields(cluster, settings)
+        check_registry(settings.registry)
     except PalioError as error:
         return Unavailable(error.failure.message.rstrip("."), error.failure.next_step)
     if os.geteuid() != 0:
@@ -76,6 +91,68 @@ def check_claim(cluster: Cluster, settings: Settings) -> None:
         )
 
 
+def check_rights(cluster: Cluster, settings: Settings) -> None:
+    """Raises PalioError for the first verb that Palio needs and may not use. Every account may ask this."""
+    for group, resource, verbs in _RIGHTS:
+        for verb in verbs:
+            name, _, sub = resource.partition("/")
+            wanted = {"group": group, "resource": name, "subresource": sub, "verb": verb}
+            if resource not in _OF_THE_CLUSTER:
+                wanted["namespace"] = settings.namespace
+            review = {
+                "apiVersion": "authorization.k8s.io/v1",
+                "kind": "SelfSubjectAccessReview",
+                "spec": {"resourceAttributes": wanted},
+            }
+            found = cluster.create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
+            if not found.get("status", {}).get("allowed"):
+                raise _forbidden(cluster, settings, verb, resource, group)
+
+
+def _forbidden(cluster: Cluster, settings: Settings, verb: str, resource: str, group: str) -> PalioError:
+    of_cluster = resource in _OF_THE_CLUSTER
+    scope, where = ("cluster", "") if of_cluster else ("", f" -n {settings.namespace}")
+    qualified = f"{resource}.{group}" if group else resource
+    name = f"palio-{verb}-{resource.replace('/', '-')}"
+    return PalioError(
+        "cluster-refused",
+        reason=f"this account may not {verb} {qualified}{'' if of_cluster else f' in {settings.namespace}'}",
+        next_step=f"Allow it with `{cluster.kubectl} create {scope}role {name} --verb={verb} --resource={qualified}"
+        f"{where}`, and bind that role to the account; docs/kubernetes.md has a role with all verbs.",
+    )
+
+
+def check_quota(cluster: Cluster, settings: Settings) -> None:
+    """Raises PalioError if a quota of the namespace allows none of something that every job needs.
+
+    Accounts that may not read quotas learn of them when a job waits.
+    """
+    try:
+        quotas = cluster.get(f"/api/v1/namespaces/{settings.namespace}/resourcequotas").get("items") or ()
+    except PalioError as error:
+        if error.failure.code == "cluster-refused":
+            return
+        raise
+    for quota in quotas:
+        for resource, most in quota.get("spec", {}).get("hard", {}).items():
+            if resource in _NEEDED and quantity(most) == 0:
+                name = quota["metadata"]["name"]
+                raise PalioError(
+                    "cluster-refused",
+                    reason=f"the quota {name} of the namespace {settings.namespace} allows 0 {resource}",
+                    next_step=f"Raise it: `{cluster.kubectl} -n {settings.namespace} edit resourcequota {name}`.",
+                )
+
+
+def _unknown_kind(cluster: Cluster, kind: str) -> PalioError:
+    return PalioError(
+        "cluster-refused",
+        reason=f"its Kubernetes {cluster.version()} does not offer {kind}",
+        next_step=f"See `{cluster.kubectl} api-versions`. If the cluster is newer than this Palio, upgrade Palio: "
+        "`python -m pip install -U 'palio[kubernetes]'`.",
+    )
+
+
 def missing_fields(cluster: Cluster, settings: Settings) -> frozenset[str]:
     """Which of OPTIONAL the server does not know. Creates nothing.
 
@@ -83,7 +160,10 @@ def missing_fields(cluster: Cluster, settings: Settings) -> frozenset[str]:
     """
     sample = replace(_SAMPLE, name=f"{_SAMPLE.name}-{os.getpid()}")
     wanted = job_manifest(sample, settings, uid=job_uids().start, inputs=(), output="palio-dry-run")
-    created = cluster.create(f"/apis/batch/v1/namespaces/{settings.namespace}/jobs", wanted, dryRun="All")
+    try:
+        created = cluster.create(f"/apis/batch/v1/namespaces/{settings.namespace}/jobs", wanted, dryRun="All")
+    except NotFoundError:
+        raise _unknown_kind(cluster, "batch/v1 jobs") from None
     lost = {path.rpartition(".")[2] for path in what_did_not_survive(created, wanted)}
     if unsafe := lost - OPTIONAL.keys():
         raise PalioError(
@@ -98,8 +178,13 @@ def ensure_policy(cluster: Cluster, settings: Settings) -> None:
     """Creates the network policy. Raises PalioError if another of its name exists."""
     wanted = network_policy(settings)
     path = f"/apis/networking.k8s.io/v1/namespaces/{settings.namespace}/networkpolicies"
-    with suppress(ConflictError):
+    try:
         cluster.create(path, wanted)
+    except NotFoundError:
+        raise _unknown_kind(cluster, "networking.k8s.io/v1 network policies") from None
+    except ConflictError:
+        pass
+    else:
         return
     found = cluster.get(f"{path}/{POLICY_NAME}")
     if what_did_not_survive(found, wanted) or found["spec"].keys() - wanted["spec"].keys():
