@@ -468,6 +468,37 @@ def test_removed_job_cleaned_up(engine: KubernetesEngine, server: Server, job: J
     engine.remove(job)
 
 
+def test_job_that_runs_again_in_another_pod_is_a_fault(
+    engine: KubernetesEngine, server: Server, job: Job, tmp_path: Path
+) -> None:
+    """As Kueue does after it took back the quota; a process that knows nothing of the first pod notices, too."""
+    engine.start(job)
+    server.end(job, "running")
+    path = f"{PODS}/{job.name}-x"
+    server.objects[path]["metadata"]["uid"] = "first"
+    now = engine._cluster.now().isoformat()
+    server.objects[path]["status"]["containerStatuses"][0]["state"]["running"]["startedAt"] = now
+    assert engine.poll(job) is None
+    server.end(job, "exit-0")
+    server.objects[path]["metadata"]["uid"] = "second"
+    with pytest.raises(PalioError, match="ran it again in a second pod") as raised:
+        ended(KubernetesEngine(Settings(tmp_path / "shared")), job)
+    assert raised.value.failure.code == "engine-fault"
+
+
+def test_job_that_waits_in_a_queue_is_waited_for(engine: KubernetesEngine, server: Server, job: Job) -> None:
+    engine._settings = replace(engine._settings, queue="challenge")
+    engine.start(job)
+    found = server.objects[f"{JOBS}/{job.name}"]
+    assert found["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "challenge"
+    found["spec"]["suspend"] = True
+    found["status"] = {"conditions": [{"type": "Suspended", "status": "True", "reason": "JobSuspended"}]}
+    assert engine.poll(job) is None
+    found["spec"]["suspend"] = False
+    server.end(job, "exit-0")
+    assert ended(engine, job).succeeded
+
+
 def test_limits_beyond_every_node_are_refused(engine: KubernetesEngine, server: Server) -> None:
     for name, memory in (("small", "2Gi"), ("large", "8000000Ki")):
         allocatable = {"cpu": "3500m", "memory": memory}
@@ -478,6 +509,9 @@ def test_limits_beyond_every_node_are_refused(engine: KubernetesEngine, server: 
             engine.check(replace(LIMITS, **wrong))
         assert raised.value.failure.code == "limit-unavailable"
         assert setting in raised.value.failure.message
+    engine._settings = replace(engine._settings, gate_image="palio:1")
+    with pytest.raises(PalioError, match=r"3\.6"):  # with its keeper
+        engine.check(replace(LIMITS, cpus=3.5))
 
 
 def test_long_log_keeps_its_beginning_and_end(engine: KubernetesEngine, server: Server, job: Job) -> None:

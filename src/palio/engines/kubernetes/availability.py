@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 from palio.core.engine import Enforcement, Guarantee, Job, Limits
@@ -13,6 +14,7 @@ from palio.engines.job_users import job_uids
 from palio.engines.kubernetes.api import Cluster, ConflictError, NotFoundError
 from palio.engines.kubernetes.experiment import Enforced
 from palio.engines.kubernetes.manifest import (
+    KEEPER_NEEDS,
     OPTIONAL,
     POLICY_NAME,
     job_manifest,
@@ -242,16 +244,23 @@ def guarantees(missing: frozenset[str], settings: Settings, proof: Proof, enforc
     )
 
 
-def check(cluster: Cluster, limits: Limits) -> None:
-    """Raises PalioError("limit-unavailable") for the first limit that no node can provide."""
+def check(cluster: Cluster, settings: Settings, limits: Limits) -> None:
+    """Raises PalioError("limit-unavailable") for the first limit that no node can provide, beside the job's keeper."""
     nodes = cluster.get("/api/v1/nodes").get("items") or ()
     offers = [node.get("status", {}).get("allocatable", {}) for node in nodes]
-    wanted = {"cpu": limits.cpus, "memory": limits.memory_bytes, "nvidia.com/gpu": limits.gpus}
+    wanted: dict[str, Decimal] = {
+        "cpu": Decimal(str(limits.cpus)),
+        "memory": Decimal(limits.memory_bytes),
+        "nvidia.com/gpu": Decimal(limits.gpus),
+    }
+    if settings.gate_image:
+        for resource, size in KEEPER_NEEDS.items():
+            wanted[resource] += quantity(size) or 0
     for resource, setting in (("cpu", "cpus"), ("memory", "memory"), ("nvidia.com/gpu", "gpus")):
         most = max((quantity(offer.get(resource, 0)) or 0 for offer in offers), default=0)
         if wanted[resource] > most:
             is_memory = setting == "memory"
-            value = size_text(limits.memory_bytes) if is_memory else f"{wanted[resource]:g}"
+            value = size_text(int(wanted[resource])) if is_memory else f"{float(wanted[resource]):g}"
             raise PalioError(
                 "limit-unavailable",
                 setting=setting,

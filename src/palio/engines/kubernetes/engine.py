@@ -140,7 +140,7 @@ class KubernetesEngine:
         return self._images.has_image(name)
 
     def check(self, limits: Limits) -> None:
-        availability.check(self._cluster, limits)
+        availability.check(self._cluster, self._settings, limits)
 
     # -- builds and jobs
 
@@ -330,6 +330,12 @@ class KubernetesEngine:
         if len(pods) > 1:
             return Classification(Ending.UNKNOWN, Cause.PLATFORM, False, "the cluster started a second pod for it")
         pod = pods[0] if pods else None
+        if (
+            pod
+            and (_running_since(pod) or _terminated(pod))
+            and not self._volume.is_first_pod(job, pod["metadata"]["uid"])
+        ):
+            return Classification(Ending.UNKNOWN, Cause.PLATFORM, False, "the cluster ran it again in a second pod")
         watched.job, watched.seen, watched.looked = found, pod or {}, time.monotonic()
         node = self._node(pod)
         return classify(found, pod, self._events_of(job, pod), node, self._cluster.now())

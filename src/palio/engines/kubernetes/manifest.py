@@ -30,6 +30,7 @@ from palio.engines.output_space import output_size_bytes
 
 MANAGED_BY = {"app.kubernetes.io/managed-by": "palio"}  # label of every job and its pod
 JOB_NAME, SPEC, UID = "palio/job", "palio/spec", "palio/uid"  # annotations of a job
+QUEUE = "kueue.x-k8s.io/queue-name"  # label of a job that waits in a queue of Kueue
 POLICY_NAME = "palio-no-network"
 CONTROL = {"palio/probe": "control"}  # label of a pod to which the policy does not apply
 LIMIT_SLACK_S = 600  # of a pod's deadline, which counts from before its image is pulled
@@ -40,7 +41,7 @@ _PROBE = Path(__file__).with_name("probe_program.py")
 _PROBE_BYTES = 256 * MIB  # thousands of threads
 _TOLERATED_S = 30  # of a node that does not respond
 _KEEPER = Path(__file__).with_name("keeper_program.py")
-_KEEPER_BYTES = 64 * MIB
+KEEPER_NEEDS = {"cpu": "100m", "memory": str(64 * MIB)}
 _LOG_BYTES = GIB  # of the node's disk, for the log that is not yet rotated
 _DECLARED_BYTES = 16 * MIB  # for each volume that an image declares
 _CONFINED = {
@@ -122,13 +123,14 @@ def job_manifest(
         pod["nodeSelector"] = {"kubernetes.io/hostname": node}
     if targets:
         pod["initContainers"] = [probe_container(GATE, settings, "gate", targets)]
+    labels = {**MANAGED_BY, **({QUEUE: settings.queue} if settings.queue else {})}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
             "name": object_name(job.name),
             "namespace": settings.namespace,
-            "labels": {**MANAGED_BY},
+            "labels": labels,
             "annotations": {JOB_NAME: job.name, SPEC: digest, UID: str(uid)},
         },
         "spec": spec,
@@ -245,7 +247,7 @@ def _add_keeper(pod: dict[str, Any], job: Job, settings: Settings, output: str) 
             del mount["subPath"]
     size = output_size_bytes(job.limits)
     pod["volumes"].append({"name": held, "emptyDir": {"medium": "Memory", "sizeLimit": str(size)}})
-    resources = {"cpu": "100m", "memory": str(_KEEPER_BYTES), "ephemeral-storage": str(MIB)}
+    resources = {**KEEPER_NEEDS, "ephemeral-storage": str(MIB)}
     limits = (str(job.limits.output_bytes), str(job.limits.output_files))
     keeper = {
         "name": KEEPER,

@@ -21,7 +21,7 @@ class Settings:
     Without a registry, nodes run the images of this machine's Docker engine, and never pull. Without a context, the
     current one of the kubeconfig applies, or in a pod its service account. `gate_image` is one with Python, such as
     Palio's own, from which jobs test their network before they start, and which keeps their outputs. `address` is where
-    pods would reach this machine; detected by default.
+    pods would reach this machine; detected by default. `queue` is a LocalQueue of Kueue in the namespace.
     """
 
     folder: Path
@@ -33,6 +33,7 @@ class Settings:
     runtime_class: str = ""
     gate_image: str = ""
     address: str = ""
+    queue: str = ""
 
     @classmethod
     def read(cls) -> "Settings":
@@ -62,6 +63,7 @@ class Settings:
             runtime_class=_name("runtime_class"),
             gate_image=_image("gate_image"),
             address=_value("address"),
+            queue=_name("queue"),
         )
 
 

@@ -20,7 +20,7 @@ from palio.core.files.collect import collect_folder, collect_tar
 from palio.engines.kubernetes.keeper_program import ARCHIVE, FIELDS, FINISH, SPACE, TOP
 from palio.engines.kubernetes.manifest import object_name
 
-_LAUNCHER, _KEPT = "launch", "kept"
+_LAUNCHER, _KEPT, _POD = "launch", "kept", "pod"
 _JOBS, _NAME, _OUTPUT, _REFUSAL = "palio-jobs", "name", "out", "refusal.json"
 
 
@@ -48,6 +48,15 @@ class Volume:
     def launcher_path(self, job: Job) -> str:
         """Relative to the volume."""
         return str((self._folder(job) / _LAUNCHER).relative_to(self._root))
+
+    def is_first_pod(self, job: Job, uid: str) -> bool:
+        """Whether no other pod ran the job's program, as far as Palio knows. Queues and node losses start a second."""
+        file = self._folder(job) / _POD
+        if not file.exists():
+            half = file.with_suffix(".half")
+            half.write_text(uid)
+            half.rename(file)
+        return file.read_text() == uid
 
     def has_keeper(self, job: Job) -> bool:
         return (self._folder(job) / _KEPT).is_dir()
