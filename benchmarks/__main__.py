@@ -25,9 +25,11 @@ from benchmarks import (
     inference,
     leaderboard,
     pack,
+    queue_throughput,
     run_overhead,
     scoring,
     serving,
+    simulated_cluster,
     staging,
     training,
     until_scored,
@@ -54,6 +56,8 @@ BENCHMARKS: dict[str, Callable[[], list[Line]]] = {
     "uploads": lambda: uploads.lines(SMALL_UPLOADS, SMALL_UPLOAD_BYTES, runs=3),
     "until-scored": until_scored.measure,
     "tick": controller_tick.measure,
+    "queue": lambda: queue_throughput.measure(queue_throughput.SMALL),
+    "cluster": simulated_cluster.small,
 }
 
 

@@ -102,13 +102,13 @@ def measure(idle_s: float = 20.0) -> Serving:
 
 
 class Server:
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *flags: str) -> None:
         with socket.socket() as trial:
             trial.bind(("127.0.0.1", 0))
             self.port = trial.getsockname()[1]
         begin = time.perf_counter()
         self.process = subprocess.Popen(
-            [*PALIO, "serve", "--data", str(home / "data"), "--port", str(self.port)],
+            [*PALIO, "serve", "--data", str(home / "data"), "--port", str(self.port), *flags],
             env=environment(home),
             stdout=subprocess.DEVNULL,
         )

@@ -43,11 +43,6 @@ def settings() -> Iterator[Settings]:
         file.unlink()
 
 
-def remove_all(engine: KubernetesEngine, trial: Trial) -> None:
-    for work in trial.works:
-        engine.remove(work)
-
-
 def network(engine: KubernetesEngine) -> Guarantee:
     return next(each for each in engine.guarantees() if each.property == "network")
 
@@ -74,9 +69,12 @@ def test_policy_enforced_and_then_not(settings: Settings, tmp_path: Path) -> Non
         found = network(engine)
         assert found.enforcement is Enforcement.KERNEL, found.detail
         trial = Trial(engine, lambda: engine, tmp_path)
-        filtered.callback(lambda: remove_all(engine, trial))
-        result, log = trial.run(CONNECT)
-        assert (result.succeeded, log) == (True, "blocked\nblocked\n")
+        try:
+            result, log = trial.run(CONNECT)
+            assert (result.succeeded, log) == (True, "blocked\nblocked\n")
+        finally:
+            for work in trial.works:
+                engine.remove(work)
     # Now the cluster stops enforcing it, which only the gate of the next job can notice.
     trial.works.clear()
     job = trial.job("open('/mnt/out/ran', 'w')")

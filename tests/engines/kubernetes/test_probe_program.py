@@ -2,7 +2,6 @@
 
 import json
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -99,7 +98,7 @@ def test_processes_counted_up_to_the_most(message: Path, monkeypatch: pytest.Mon
                 raise RuntimeError("can't start new thread")
             started.append(self)
 
-    monkeypatch.setattr(threading, "Thread", Limited)
+    monkeypatch.setattr("threading.Thread", Limited)
     assert main(["pids", "20"]) == 0
     assert said(message) == {"processes": 7, "limited": True}
 

@@ -12,6 +12,7 @@ from tests.web.controller.stepped_controller import SteppedController, add_submi
 from tests.web.world import World
 
 from palio.core.attempt.states import State
+from palio.web.controller import loop
 from palio.web.models import Attempt, Submission
 
 pytestmark = pytest.mark.django_db
@@ -87,6 +88,25 @@ def test_no_query_reads_all_attempts_or_submissions(busy: SteppedController, slo
     busy.controller._slots.count = slots
     busy.controller._slots.has_room = lambda *_: False  # type: ignore[method-assign]
     assert whole_tables_read(queries_of_tick(busy)) == []
+
+
+def test_waiting_attempts_whose_phase_is_read_add_no_query(busy: SteppedController, world: World) -> None:
+    """While the bundle is read, nothing is asked for each of them."""
+    busy.controller._slots.count = 1000
+    busy.controller._requirements.of = lambda *_: None  # type: ignore[method-assign]
+    queries_of_tick(busy)
+    before = len(queries_of_tick(busy))
+    for number in range(5):
+        add_submission(world.team, world.bob, extra=b"more %d" % number)
+    assert len(queries_of_tick(busy)) == before
+
+
+def test_tick_longer_than_lease_renews_it(busy: SteppedController, monkeypatch: pytest.MonkeyPatch) -> None:
+    renewed = []
+    monkeypatch.setattr(loop, "BEAT_S", -1.0)  # due at any moment
+    monkeypatch.setattr(busy.controller.lease, "renew", lambda **_: renewed.append(busy.controller.active_attempts))
+    busy.controller.tick()
+    assert len(renewed) > RUNNING
 
 
 def whole_tables_read(queries: list[str]) -> list[str]:

@@ -1,5 +1,6 @@
 """Whose turn it is, which place that is, and how long it may take."""
 
+import random
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -13,7 +14,7 @@ from tests.web.world import World
 from palio.core.attempt.states import State
 from palio.web.models import Attempt
 from palio.web.queries.queue import place_of
-from palio.web.verbs.queue import Place, Start, Waiting, in_turn, places
+from palio.web.verbs.queue import Place, Start, Waiting, in_turn, next_due, places, recent_starts, waiting_now
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -109,3 +110,22 @@ def test_queue_estimated_waits(world: World) -> None:
     queue = [add_submission(world.rivals, world.carol, extra=f"q{number}".encode()) for number in range(3)]
     found = places()
     assert [round((found[each.identity].wait or timedelta()).total_seconds()) for each in queue] == [40, 100, 160]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("free", [1, 2, 3, 100])
+@pytest.mark.parametrize("seed", range(4))
+def test_next_due_head_of_the_order(world: World, free: int, seed: int) -> None:
+    """Whatever it leaves out comes after what it gives."""
+    chance = random.Random(seed)
+    team, rival = (world.team, world.bob), (world.rivals, world.carol)
+    for number in range(chance.randrange(1, 30)):
+        member = team if chance.random() < seed / 4 else rival
+        made = add_submission(*member, extra=b"%d" % number)
+        postponed = timedelta(minutes=chance.choice([0, 0, 0, 4, 60]))  # an hour: the clock was set back
+        Attempt.objects.filter(pk=made.pk).update(not_before=timezone.now() + postponed)
+    now = timezone.now()
+    whole = [each.identity for each in in_turn((each for each in waiting_now() if each.is_due(now)), recent_starts())]
+    found = [each.identity for each in next_due(free)]
+    assert found == whole[: len(found)]
+    assert len(found) >= min(free, len(whole), 8)

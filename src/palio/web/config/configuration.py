@@ -82,12 +82,12 @@ class Configuration:
         "isolation properties, by name, without which an engine still runs participants' programs, such as `output`; "
         "`palio doctor` lists what yours does not enforce",
     )
-    slots: int = _setting(takes.whole(1, 256), 1, "attempts that run at the same time")
-    cpus: float = _setting(takes.number(0, 4096), 0.0, "CPUs for all attempts together; 0: all of this machine")
+    slots: int = _setting(takes.whole(1, 10_000), 1, "attempts that run at the same time")
+    cpus: float = _setting(takes.number(0, 100_000), 0.0, "CPUs for all attempts together; 0: all of this machine")
     memory_gib: float = _setting(
-        takes.number(0, 65536), 0.0, "GiB of memory for all attempts together; 0: all of this machine"
+        takes.number(0, 1_000_000), 0.0, "GiB of memory for all attempts together; 0: all of this machine"
     )
-    gpus: int = _setting(takes.whole(0, 64), 0, "GPUs for all attempts together")
+    gpus: int = _setting(takes.whole(0, 10_000), 0, "GPUs for all attempts together")
     metrics_token: str = _setting(
         takes.secret,
         "",

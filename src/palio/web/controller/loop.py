@@ -48,13 +48,13 @@ from palio.web.controller.heartbeat import Heartbeat
 from palio.web.controller.lease import Lease, LeaseLostError
 from palio.web.controller.migration import PhaseMigration
 from palio.web.controller.requirements import Requirements, RequirementsReader
-from palio.web.controller.slots import Slots
+from palio.web.controller.slots import NOTHING, Share, Slots
 from palio.web.controller.statistics import StatisticsUpdate
 from palio.web.controller.stepping import Order
 from palio.web.controller.worker import Death, Reached, Worker, WorkerEnd, WorkerProcesses, Workers
 from palio.web.models import Attempt
 from palio.web.verbs.engine_support import refuse_unenforced, refuse_untrusted
-from palio.web.verbs.queue import in_turn, recent_starts, waiting_now
+from palio.web.verbs.queue import next_due
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -62,6 +62,7 @@ if TYPE_CHECKING:
 IDLE_S, BUSY_S = 1.0, 0.2  # between ticks
 BEAT_S = 5.0  # between heartbeats without news
 LEAST_FREE_BYTES = 256 * MIB  # with less, nothing starts
+STARTING_S = 2.0  # of a tick, at most; then running attempts are looked at again
 LET_GO_S = 3.0  # for workers to stop when the controller does
 
 log = logging.getLogger("palio.controller")
@@ -140,6 +141,7 @@ class Controller:
         if not self.watch.found.runs_in_parallel:
             own_share = max(0, self._most - len(self._active))
         for row in [*held.values(), *[*free.values()][:own_share]]:
+            self._beat_if_due()
             if row.identity not in self._active:
                 for whole in _rows().filter(pk=row.pk):
                     self._safely(whole, self._take_up)
@@ -169,6 +171,12 @@ class Controller:
                     self._lose(identity)
                 self._renew(*says)
             self._beat, self._beaten = says, time.monotonic()
+
+    def _beat_if_due(self) -> None:
+        """Called between attempts: with thousands of them, a tick can last longer than a lease."""
+        if time.monotonic() - self._beaten > BEAT_S:
+            self._heartbeat.beat()
+            self.beat()
 
     def let_go(self) -> None:
         """Leave all active attempts as they are; their jobs keep running."""
@@ -329,28 +337,34 @@ class Controller:
         found = self.watch.found
         if len(self._active) >= self._most or not found.name or found.trouble or self._lack_of_room():
             return
-        now = timezone.now()
-        waiting = [each for each in waiting_now() if each.is_due(now)]
-
-        without_room: list[str] = []
+        used = sum((active.share for active in self._active.values()), NOTHING)
+        unread: set[tuple[int, str]] = set()  # phases whose requirements are being read; the others need not wait
+        has_room, until = True, math.inf
 
         def start(row: Attempt) -> None:
-            if not self._start(row, found):
-                without_room.append(row.identity)
+            nonlocal has_room
+            given = assign.assignment(row, self._folders, engine=found.name, substitutes=self._substitutes)
+            requirements = self._requirements.of(given.bundle, given.phase)
+            if requirements is None:
+                unread.add((row.submission.challenge_id, given.phase))
+            else:
+                has_room = self._start(row, given, requirements, found, used)
 
-        for each in in_turn(waiting, recent_starts()) if waiting else ():
+        for each in next_due(self._most - len(self._active)):
+            if (each.challenge, each.phase) in unread:
+                continue
+            self._beat_if_due()
+            until = min(until, self._clock() + STARTING_S)  # from the first on, as reading a long queue takes a while
             for row in _rows().filter(pk=each.identity, state=State.QUEUED):  # none if it was just cancelled
                 self._safely(row, start)
-            if without_room:
+            if active := self._active.get(each.identity):
+                used += active.share
+            if not has_room or len(self._active) >= self._most or self._clock() > until:
                 return
 
-    def _start(self, row: Attempt, found: Found) -> bool:
-        """False if it does not fit beside the running attempts."""
-        given = assign.assignment(row, self._folders, engine=found.name, substitutes=self._substitutes)
+    def _start(self, row: Attempt, given: Assignment, requirements: Requirements, found: Found, used: Share) -> bool:
+        """False if it does not fit beside the running attempts, which use `used`."""
         only_scored = assign.is_only_scored(row)
-        requirements = self._requirements.of(given.bundle, given.phase)
-        if requirements is None:  # being read; the others need not wait for it
-            return True
         share = requirements.scored if only_scored else requirements.evaluated
         self._slots.refuse_impossible(share)
         if not only_scored:
@@ -358,7 +372,7 @@ class Controller:
             refuse_unenforced(row.submission.user, found.name, found.unenforced)
         if self._active and not found.runs_in_parallel:
             return False
-        if not self._slots.has_room(share, [active.share for active in self._active.values()]):
+        if not self._slots.has_room(share, len(self._active), used):
             return False
         first = State.SCORE if only_scored else State.BUILD
         deadline = timezone.now() + requirements.times[Stage(first.value)]

@@ -76,7 +76,8 @@ def end(identity: str, outcome: Outcome, *, lease: Lease, token: int) -> None:
         attempt = locked(identity, lease, token)
         attempt.holder = None
         old, reached = State(attempt.state), attempt.moved
-        submission, attempts = attempt.submission, _attempts_in_a_row(attempt)
+        submission = attempt.submission
+        attempts = _attempts_in_a_row(attempt) if outcome.is_retried else 1
         is_retried = outcome.is_retried and attempts <= len(BACKOFF) and _is_wanted(attempt)
         if outcome.is_retried and not is_retried and attempts > 1:
             outcome = outcome.as_last(attempts)

@@ -6,7 +6,6 @@ cannot provide; exceeding the platform's configuration is a failure.
 """
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from palio.core.bundle.model import Rules
@@ -25,6 +24,9 @@ class Share:
 
     def __add__(self, other: "Share") -> "Share":
         return Share(self.cpus + other.cpus, self.memory_bytes + other.memory_bytes, self.gpus + other.gpus)
+
+
+NOTHING = Share(0.0, 0, 0)
 
 
 def share_of(rules: Rules, *, scored_only: bool) -> Share:
@@ -74,13 +76,13 @@ class Slots:
                     next_step=f"Raise `{key}` in palio.toml, or lower the limit in competition.yaml.",
                 )
 
-    def has_room(self, share: Share, running: Iterable[Share]) -> bool:
-        used = list(running)
-        if not used:
+    def has_room(self, share: Share, running: int, used: Share) -> bool:
+        """`used`: by the `running` attempts together."""
+        if not running:
             return True
-        total = sum(used, share)
+        total = used + share
         return (
-            len(used) < self.count
+            running < self.count
             and total.cpus <= self._all.cpus
             and total.memory_bytes <= self._all.memory_bytes
             and total.gpus <= self._all.gpus

@@ -6,14 +6,15 @@ of its challenge, so that new submissions do not wait for all of it.
 """
 
 import statistics
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from heapq import heapify, heappop, heapreplace
 
 from django.conf import settings
-from django.db.models.functions import Now
+from django.db.models import QuerySet, Window
+from django.db.models.functions import Now, RowNumber
 from django.utils import timezone
 
 from palio.core.attempt.states import RUNNING, State
@@ -21,6 +22,7 @@ from palio.web.models import Attempt, ControllerBeat
 
 LONGEST_WAIT = timedelta(minutes=5)  # before a retry
 LATE = timedelta(seconds=30)  # without a heartbeat before a controller counts as stopped
+_HEAD = 8  # attempts of a lane that are read at a time
 _RECENT = 500  # latest starts; a team not among them has not been served for long
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -95,9 +97,36 @@ def _round_robin(queues: Iterable[tuple[datetime, deque[Waiting]]]) -> Iterator[
             heappop(heads)
 
 
+def next_due(free: int) -> Iterator[Waiting]:
+    """The attempts that start next, in order: about `free` of them, if there are so many, and at least one.
+
+    Reads only the head of each lane, and stops where it does not know what comes next.
+    """
+    most = min(free, _HEAD)
+    now = timezone.now()
+    due = _queued().exclude(not_before__gt=now, not_before__lte=now + LONGEST_WAIT)  # as is_due
+    lane = ["submission__challenge_id", "submission__team_id", "rescore_id"]
+    in_lane = Window(RowNumber(), partition_by=lane, order_by=["created", "identity"])
+    heads = _waiting(due.annotate(in_lane=in_lane).filter(in_lane__lte=most))
+    seen: Counter[tuple[int, str]] = Counter()
+    for each in in_turn(heads, recent_starts()) if heads else ():
+        yield each
+        seen[each.challenge, each.lane] += 1
+        if seen[each.challenge, each.lane] == most:
+            return
+
+
 def waiting_now() -> list[Waiting]:
     """The whole queue, unordered."""
-    rows = Attempt.objects.filter(state=State.QUEUED, cancel_requested=None).values_list(
+    return _waiting(_queued())
+
+
+def _queued() -> QuerySet[Attempt]:
+    return Attempt.objects.filter(state=State.QUEUED, cancel_requested=None)
+
+
+def _waiting(attempts: QuerySet[Attempt]) -> list[Waiting]:
+    rows = attempts.values_list(
         "identity",
         "submission__challenge_id",
         "rescore_id",
