@@ -4,7 +4,7 @@
 
 The job writes to OUTPUT, a file system in memory that is gone with the pod. The keeper measures it by the kernel's
 statistics, and writes these to KEPT/space.json if more than BYTES or FILES are in use, and at the end. When the engine
-has written something to KEPT/finish, because the job's program has ended, the keeper writes KEPT/out.tar.
+has written to KEPT/finish, because the job's program is over, the keeper writes KEPT/out.tar.
 
 Covered: links, pipes and sockets, of which only the kind is recorded; folders and files without permissions; trees of
 any depth, of which no more is written than is needed to refuse them; names of any bytes; sparse files, which end the
@@ -119,7 +119,7 @@ def main() -> None:
         archive(output, kept, most_bytes, most_files)
 
     def end(*_: object) -> None:
-        """The pod ends: keeps what there is, unless that is being done."""
+        """The pod ends: keeps the output as it is, unless that is being done."""
         if not begun:
             try:
                 keep()

@@ -70,7 +70,7 @@ class Volume:
             return None
 
     def finish(self, job: Job) -> None:
-        """Has the keeper write the output of a job whose program has ended."""
+        """Has the keeper write the output of a job whose program is over."""
         (self._folder(job) / _KEPT / FINISH).write_text("now")
 
     def has_archive(self, job: Job) -> bool:
