@@ -28,10 +28,9 @@ demo: setup ## train, pack, run, score and submit a model, then show it on a lea
 test: setup ## run every test that this machine can run (TESTS="..." for some); skipped ones are listed
 	@$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder --durations=15 $(TESTS)
 
-test-kubernetes: setup ## run the engines' tests on your cluster; docs/kubernetes.md says what it needs
-	@test -n "$$PALIO_KUBERNETES_FOLDER" || \
-	  { echo "Set PALIO_KUBERNETES_FOLDER to where the cluster's volume is mounted here; see docs/kubernetes.md." >&2; exit 12; }
-	@$(BIN)/python -m pytest -m kubernetes --durations=15 tests/engines
+# Of your cluster, or else of the one that ../shared/tools/kubernetes-up starts, where there is such a script.
+test-kubernetes: setup ## run engines' tests and attacks on a cluster (TESTS="..." for some); see docs/kubernetes.md
+	@$(BIN)/python -m tests.engines.kubernetes.cluster $(TESTS)
 
 proof: ## run demo and tests in a clone of HEAD, with and without Docker (PROOF=--full: all tests)
 	@$(PYTHON) -m tests.clean_clone $(PROOF)

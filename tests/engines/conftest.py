@@ -10,12 +10,8 @@ ON_KUBERNETES = [pytest.mark.docker, pytest.mark.kubernetes]  # Docker builds it
 # What docs/kubernetes.md says that this engine does not do, at least in the cluster with Kubernetes 1.20 where it is
 # tested, whose network policies nothing enforces.
 NOT_ON_KUBERNETES = {
-    "test_processes_beyond_the_limit_are_refused_and_shown": "no field of a pod limits processes",
-    "test_fork_bomb_is_contained": "no field of a pod limits processes",
-    "test_open_files_cores_and_file_size_are_limited": "no field of a pod limits these",
-    "test_counts_by_user_are_not_shared_between_jobs": "no field of a pod limits these",
-    "test_shared_memory_is_as_large_as_declared": "kubelets before 1.22 do not limit volumes in memory",
-    "test_network_is_loopback_only": "nothing enforces the network policy",
+    "test_shared_memory_size": "kubelets before 1.22 do not limit volumes in memory",
+    "test_network_loopback_only": "nothing enforces the network policy",
 }
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from tests.bundles import answers
 from tests.docker_command import docker, docker_if_any, remove_images
-from tests.submissions.attacks import SCORED, Attack
+from tests.engines.kubernetes.packet_filter import network_policies_enforced
+from tests.submissions.attacks import BUILT_BY_DOCKER, SCORED, Attack
 from tests.submissions.challenge import CANARY, SCORE, truth, write_challenge
 
 from palio.core.attempt.run_folder import RunFolder, new_identity
@@ -32,6 +33,7 @@ JOBS = ("sample", "sample-score", "predict", "score")
 CANARY_PORT = 18_931  # below those that connections take for themselves
 ESCAPED = Path("/tmp/palio-canary-escaped")  # what the archives try to write
 VICTIM = f"palio-build:{'5ec2e7' * 10}0000"  # the image of another team, as it is named on the engine
+_KUBELET_S = 60
 _CONTROLS = {*range(0x20), 0x7F} - {*b"\n\t"}
 
 
@@ -103,13 +105,21 @@ class Arena:
         except PalioError as error:  # refused before there was an attempt
             failure, scores = error.failure, None
         seconds, cpu = time.monotonic() - begin, time.process_time() - cpu
-        harm = left_over([identity])
+        harm = self._left_by(identity)
+        harm += [f"the job {name}" for name in self.engine.job_names() if identity in name]
         harm += ["the challenge was changed"] if digest_tree(challenge) != digest else []
         harm += [f"{path} was written" for path in (*ESCAPED.parent.glob(ESCAPED.name), *home.rglob(ESCAPED.name))]
         harm += self.connections[met:]
         harm += unfit_texts(folder, failure)
         harm += told_too_much(folder, self.home)
         return Ending(failure, scores, seconds, cpu, tuple(harm))
+
+    def _left_by(self, identity: str) -> list[str]:
+        """A kubelet removes containers of pods that were deleted some seconds later."""
+        deadline = time.monotonic() + (_KUBELET_S if self.engine.name == "kubernetes" else 0)
+        while (found := left_over([identity])) and time.monotonic() < deadline:
+            time.sleep(0.5)
+        return found
 
     def left_over(self) -> list[str]:
         """What is there after all attacks and was not there before; the images that were made are removed first."""
@@ -124,6 +134,8 @@ def arena(engine_name: str, home: Path) -> Iterator[Arena]:
         stack.enter_context(_variable(f"{CANARY}-variable", CANARY))
         stack.enter_context(_variable("XDG_CACHE_HOME", str(home / "cache")))
         stack.enter_context(_temporary_files(home / "tmp"))
+        if engine_name == "kubernetes":
+            stack.enter_context(network_policies_enforced())
         engine, _ = open_engine(engine_name)
         made = Arena(engine, home)
         stack.callback(lambda: remove_images(*made.images))
@@ -133,7 +145,7 @@ def arena(engine_name: str, home: Path) -> Iterator[Arena]:
             stack.enter_context(listener)
             stack.callback(listener.shutdown, socket.SHUT_RDWR)  # wakes who waits for it
             _notice(listener, made.connections)
-        if engine_name == "docker":
+        if engine_name in BUILT_BY_DOCKER:
             made.victim = stack.enter_context(_victim(home))
         yield made
 

@@ -1,11 +1,13 @@
 """`python -m tests.submissions.table`: runs every attack on every engine that is here and writes how each ended into
 docs/isolation.md. Engines that are not here have no column. Takes some minutes for each. If run by root, it also runs
-the attacks on bubblewrap as an ordinary user.
+the attacks on bubblewrap as an ordinary user. With names of engines, only their columns are written.
 """
 
+import os
 import re
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -23,11 +25,12 @@ COLUMN_WIDTH = 34
 TITLES = {f"bubblewrap{AS_USER}": "bubblewrap, ordinary user"}
 
 
-def main() -> int:
-    engines = [name for name in AUTO if find_fault(name) is None]
-    attacks = read_attacks()
-    engines += [f"bubblewrap{AS_USER}"] if "bubblewrap" in engines and ordinary_user.needed() else []
-    columns = [_run(engine, attacks) for engine in engines]
+def main(asked: Sequence[str]) -> int:
+    attacks, text = read_attacks(), PAGE.read_text(encoding="utf-8")
+    cells = _read(text, attacks) if asked else {}
+    for engine in asked or _engines_here():
+        cells[engine] = _run(engine, attacks)
+    engines, columns = [*cells], [*cells.values()]
     titles = "".join(f" {TITLES.get(engine, engine)} |" for engine in engines)
     head = [f"| # | attack |{titles}", "|---|---|" + "---|" * len(engines)]
     rows = [
@@ -35,10 +38,34 @@ def main() -> int:
         + "".join(f" {column[attack.name]} |" for column in columns)
         for attack in attacks
     ]
-    text = PAGE.read_text(encoding="utf-8")
     table = BEGIN + "\n".join(head + rows) + "\n" + END
     PAGE.write_text(re.sub(f"{BEGIN}.*?{END}", lambda _: table, text, flags=re.DOTALL), encoding="utf-8")
     return any("UNEXPECTED" in cell for column in columns for cell in column.values())
+
+
+def _engines_here() -> list[str]:
+    engines = [name for name in AUTO if find_fault(name) is None]
+    engines += [f"bubblewrap{AS_USER}"] if "bubblewrap" in engines and ordinary_user.needed() else []
+    return engines + (["kubernetes"] if os.environ.get("PALIO_KUBERNETES_FOLDER") else [])
+
+
+def _read(text: str, attacks: Sequence[Attack]) -> dict[str, dict[str, str]]:
+    """The columns of the page, by engine. An attack that it does not have yet was not run."""
+    head, _, *rows = text.partition(BEGIN)[2].partition(END)[0].splitlines()
+    names = {title: engine for engine, title in TITLES.items()}
+    engines = [names.get(title, title) for title in _words(head)[2:]]
+    found = {words[1]: words[2:] for words in map(_words, rows)}
+    return {
+        engine: {
+            attack.name: found[attack.description][number] if attack.description in found else "not run"
+            for attack in attacks
+        }
+        for number, engine in enumerate(engines)
+    }
+
+
+def _words(row: str) -> list[str]:
+    return [cell.strip() for cell in row.strip("|").split(" | ")]
 
 
 def _run(engine: str, attacks: list[Attack]) -> dict[str, str]:
@@ -53,11 +80,12 @@ def _run(engine: str, attacks: list[Attack]) -> dict[str, str]:
         for attack in attacks:
             if not attack.applies_to(engine):
                 reason = attack.not_on.get(engine) or attack.not_on.get(engine.removesuffix(AS_USER))
-                cells[attack.name] = f"– {reason}" if reason else "same as root"
+                same = "same as docker" if engine == "kubernetes" else "same as root"
+                cells[attack.name] = f"– {reason}" if reason else same
                 continue
             ending = ground.run(attack)
             cells[attack.name] = _cell(ending, fine=ending.code in attack.expectation(engine).ends and not ending.harm)
-            print(f"{engine:<11} {attack.name:<28} {cells[attack.name]:<{COLUMN_WIDTH}}", flush=True)
+            print(f"{engine:<11} {attack.name:<28} {cells[attack.name]:<{COLUMN_WIDTH}}", *ending.harm, flush=True)
     return cells
 
 
@@ -67,4 +95,4 @@ def _cell(ending: Ending, *, fine: bool) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -14,6 +14,7 @@ ENGINES = [
     pytest.param("docker", marks=pytest.mark.docker),
     pytest.param("bubblewrap", marks=pytest.mark.bubblewrap),
     pytest.param(f"bubblewrap{AS_USER}", marks=pytest.mark.bubblewrap),
+    pytest.param("kubernetes", marks=[pytest.mark.docker, pytest.mark.kubernetes]),
 ]
 PATIENCE = 5  # a busy machine may take that much longer; what matters is that there is an end
 ATTACKS = {attack.name: attack for attack in read_attacks()}

@@ -10,9 +10,11 @@ from contextlib import contextmanager
 
 from palio.engines.kubernetes.api import Cluster
 from palio.engines.kubernetes.manifest import MANAGED_BY
+from palio.engines.kubernetes.settings import Settings
 
 _POLL_S = 0.2
-_CHAINS = ("INPUT", "FORWARD")
+_CHAIN = "palio-test"  # of its own, so that what a killed process left is found
+_FROM = ("INPUT", "FORWARD")
 _OVER = ("Succeeded", "Failed")
 
 
@@ -38,8 +40,25 @@ class PacketFilter:
         self._dropped = addresses
 
     def _change(self, how: str, address: str) -> None:
-        for chain in _CHAINS:
-            subprocess.run(["iptables", "-w", how, chain, "-s", address, "-j", "DROP"], check=True)
+        _iptables(how, _CHAIN, "-s", address, "-j", "DROP")
+
+
+def _iptables(*arguments: str, check: bool = True) -> None:
+    subprocess.run(["iptables", "-w", *arguments], check=check, capture_output=True)
+
+
+def _remove_chain() -> None:
+    for chain in _FROM:
+        _iptables("-D", chain, "-j", _CHAIN, check=False)
+    _iptables("-F", _CHAIN, check=False)
+    _iptables("-X", _CHAIN, check=False)
+
+
+def _make_chain() -> None:
+    _remove_chain()
+    _iptables("-N", _CHAIN)
+    for chain in _FROM:
+        _iptables("-I", chain, "-j", _CHAIN)
 
 
 @contextmanager
@@ -47,9 +66,28 @@ def packets_dropped(cluster: Cluster, namespace: str, *, drop_all: bool = False)
     """Those of pods to which Palio's policy applies, or with `drop_all` those of every pod in the namespace."""
     made = PacketFilter(cluster, namespace, drop_all=drop_all)
     thread = threading.Thread(target=made.run)
+    _make_chain()
     thread.start()
     try:
         yield
     finally:
         made.stop.set()
         thread.join()
+        _remove_chain()
+
+
+@contextmanager
+def network_policies_enforced() -> Iterator[None]:
+    """In the namespace that the environment names. What was found before holds only outside, and the other way round."""
+    settings = Settings.read()
+    _forget(settings)
+    try:
+        with packets_dropped(Cluster(settings), settings.namespace):
+            yield
+    finally:
+        _forget(settings)
+
+
+def _forget(settings: Settings) -> None:
+    for file in settings.folder.glob("palio-proof.json"):
+        file.unlink()

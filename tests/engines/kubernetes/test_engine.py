@@ -1,6 +1,8 @@
 """The engine against a server on this machine that keeps objects as the API does, without running anything."""
 
+import io
 import json
+import tarfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +13,10 @@ from typing import Any
 import pytest
 from tests.engines.kubernetes.fake_api import Asked, FakeApi, Reply, refusal, serving
 
-from palio.core.engine import End, Job, JobResult, Limits, Mount
+from palio.core.engine import Collected, End, Job, JobResult, Limits, Mount
 from palio.core.errors import PalioError
 from palio.core.quantities import MIB
+from palio.engines.docker import ImageConfig
 from palio.engines.kubernetes import engine as engine_module
 from palio.engines.kubernetes.engine import KubernetesEngine
 from palio.engines.kubernetes.images import Images
@@ -89,8 +92,8 @@ class Server:
 class NoImages(Images):
     """A Docker engine without images and without anything to remove."""
 
-    def volumes(self, image: str) -> tuple[str, ...]:
-        return ("/data",)
+    def config(self, image: str) -> ImageConfig | None:
+        return ImageConfig(volumes=("/data",), entry_point=("/usr/bin/env",), command=("run",), architecture="amd64")
 
     def why_not_startable(self, job: Job) -> str:
         return "/app/run.sh is not executable" if job.command == ("/app/run.sh",) else ""
@@ -104,13 +107,14 @@ class NoImages(Images):
 
 @contextmanager
 def running(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, gate_image: str = ""
 ) -> Iterator[tuple[KubernetesEngine, FakeApi]]:
     monkeypatch.setattr(engine_module, "Images", NoImages)
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     with serving(server) as fake:
         monkeypatch.setenv("KUBECONFIG", str(fake.kubeconfig(tmp_path)))
         engine = KubernetesEngine(Settings(tmp_path / "shared"))
+        engine._settings = replace(engine._settings, gate_image=gate_image)  # without an experiment
         try:
             yield engine, fake
         finally:
@@ -171,7 +175,7 @@ def test_inputs_on_the_volume_are_mounted_where_they_are(
     (container,) = server.objects[f"{JOBS}/{job.name}"]["spec"]["template"]["spec"]["containers"]
     paths = {each["mountPath"]: each.get("subPath") for each in container["volumeMounts"]}
     assert paths["/mnt/in"] == "runs/1/in"
-    assert {path.name for path in (tmp_path / "shared/palio-jobs" / job.name).iterdir()} == {"name", "out"}
+    assert {path.name for path in (tmp_path / "shared/palio-jobs" / job.name).iterdir()} == {"launch", "name", "out"}
 
 
 def test_starting_again_creates_nothing(engine: KubernetesEngine, server: Server, job: Job) -> None:
@@ -378,6 +382,76 @@ def test_job_that_wrote_too_much_is_ended_with_the_reason(
     assert (result.end, result.detail) == (End.OUTPUT_SIZE, "2.00 MiB of 1.00 MiB")
 
 
+@pytest.fixture
+def keeping(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KubernetesEngine]:
+    """An engine whose jobs have keepers."""
+    with running(server, tmp_path, monkeypatch, gate_image="palio:1") as (made, _):
+        yield made
+
+
+def set_keeper(server: Server, job: Job, **state: Any) -> None:
+    status = server.objects[f"{PODS}/{job.name}-x"]["status"]
+    status["phase"] = "Running" if "running" in state else "Succeeded"
+    status["containerStatuses"] = [each for each in status["containerStatuses"] if each["name"] == "job"]
+    status["containerStatuses"].append({"name": "keeper", "state": state})
+
+
+def tell_space(folder: Path, used_bytes: int) -> None:
+    blocks = {"f_bsize": 4096, "f_frsize": 4096, "f_blocks": 1000, "f_bfree": 1000 - used_bytes // 4096}
+    others = dict.fromkeys(("f_bavail", "f_files", "f_ffree", "f_favail", "f_flag", "f_namemax"), 0)
+    (folder / "space.json").write_text(json.dumps(blocks | others | {"f_files": 100, "f_ffree": 99}))
+
+
+def test_ended_job_waits_for_its_output(keeping: KubernetesEngine, server: Server, job: Job, tmp_path: Path) -> None:
+    keeping.start(job)
+    kept = tmp_path / "shared/palio-jobs" / job.name / "kept"
+    server.end(job, "exit-0")
+    set_keeper(server, job, running={"startedAt": "2026-11-30T10:00:00Z"})
+    assert keeping.poll(job) is None
+    assert (kept / "finish").read_text()
+    with tarfile.open(kept / "out.tar", "w") as archive:
+        member = tarfile.TarInfo("out/answer.csv")
+        member.size = 3
+        archive.addfile(member, io.BytesIO(b"1,2"))
+    tell_space(kept, 4096)
+    set_keeper(server, job, terminated={"exitCode": 0, "reason": "Completed"})
+    result = ended(keeping, job)
+    assert (result.end, result.exit_code) == (End.EXITED, 0)
+    assert keeping.collect(job, tmp_path / "collected") == Collected(("answer.csv",), 3)
+    assert (tmp_path / "collected/answer.csv").read_text() == "1,2"
+
+
+def test_program_that_fails_at_a_full_output_exceeded_its_limit(
+    keeping: KubernetesEngine, server: Server, job: Job, tmp_path: Path
+) -> None:
+    keeping.start(job)
+    server.end(job, "exit-3")
+    tell_space(tmp_path / "shared/palio-jobs" / job.name / "kept", MIB + 4096)
+    set_keeper(server, job, terminated={"exitCode": 0, "reason": "Completed"})
+    result = ended(keeping, job)
+    assert (result.end, result.detail) == (End.OUTPUT_SIZE, "1.00 MiB of 1.00 MiB")
+
+
+def test_lost_output_of_a_job_that_succeeded_is_a_fault(keeping: KubernetesEngine, server: Server, job: Job) -> None:
+    keeping.start(job)
+    server.end(job, "exit-0")
+    set_keeper(server, job, terminated={"exitCode": 137, "reason": "OOMKilled"})
+    with pytest.raises(PalioError, match="its keeper ended early") as raised:
+        ended(keeping, job)
+    assert raised.value.failure.code == "engine-fault"
+
+
+def test_keeper_that_does_not_end_is_a_fault(
+    keeping: KubernetesEngine, server: Server, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "_KEPT_S", 0.0)
+    keeping.start(job)
+    server.end(job, "exit-0")
+    set_keeper(server, job, running={"startedAt": "2026-11-30T10:00:00Z"})
+    with pytest.raises(PalioError, match="its keeper did not end"):
+        ended(keeping, job)
+
+
 def test_removed_job_cleaned_up(engine: KubernetesEngine, server: Server, job: Job, tmp_path: Path) -> None:
     engine.start(job)
     server.end(job, "exit-0")
@@ -394,6 +468,37 @@ def test_removed_job_cleaned_up(engine: KubernetesEngine, server: Server, job: J
     engine.remove(job)
 
 
+def test_job_that_runs_again_in_another_pod_is_a_fault(
+    engine: KubernetesEngine, server: Server, job: Job, tmp_path: Path
+) -> None:
+    """As Kueue does after it took back the quota; a process that knows nothing of the first pod notices, too."""
+    engine.start(job)
+    server.end(job, "running")
+    path = f"{PODS}/{job.name}-x"
+    server.objects[path]["metadata"]["uid"] = "first"
+    now = engine._cluster.now().isoformat()
+    server.objects[path]["status"]["containerStatuses"][0]["state"]["running"]["startedAt"] = now
+    assert engine.poll(job) is None
+    server.end(job, "exit-0")
+    server.objects[path]["metadata"]["uid"] = "second"
+    with pytest.raises(PalioError, match="ran it again in a second pod") as raised:
+        ended(KubernetesEngine(Settings(tmp_path / "shared")), job)
+    assert raised.value.failure.code == "engine-fault"
+
+
+def test_job_that_waits_in_a_queue_is_waited_for(engine: KubernetesEngine, server: Server, job: Job) -> None:
+    engine._settings = replace(engine._settings, queue="challenge")
+    engine.start(job)
+    found = server.objects[f"{JOBS}/{job.name}"]
+    assert found["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "challenge"
+    found["spec"]["suspend"] = True
+    found["status"] = {"conditions": [{"type": "Suspended", "status": "True", "reason": "JobSuspended"}]}
+    assert engine.poll(job) is None
+    found["spec"]["suspend"] = False
+    server.end(job, "exit-0")
+    assert ended(engine, job).succeeded
+
+
 def test_limits_beyond_every_node_are_refused(engine: KubernetesEngine, server: Server) -> None:
     for name, memory in (("small", "2Gi"), ("large", "8000000Ki")):
         allocatable = {"cpu": "3500m", "memory": memory}
@@ -404,6 +509,9 @@ def test_limits_beyond_every_node_are_refused(engine: KubernetesEngine, server: 
             engine.check(replace(LIMITS, **wrong))
         assert raised.value.failure.code == "limit-unavailable"
         assert setting in raised.value.failure.message
+    engine._settings = replace(engine._settings, gate_image="palio:1")
+    with pytest.raises(PalioError, match=r"3\.6"):  # with its keeper
+        engine.check(replace(LIMITS, cpus=3.5))
 
 
 def test_long_log_keeps_its_beginning_and_end(engine: KubernetesEngine, server: Server, job: Job) -> None:

@@ -36,10 +36,10 @@ CONNECT = """
 def settings() -> Iterator[Settings]:
     """Without a proof that an earlier test left."""
     made = replace(Settings.read(), gate_image=BASE)
-    for file in made.folder.glob("palio-proof.json"):
+    for file in made.folder.glob("palio-*.json"):
         file.unlink()
     yield made
-    for file in made.folder.glob("palio-proof.json"):
+    for file in made.folder.glob("palio-*.json"):
         file.unlink()
 
 
@@ -83,7 +83,7 @@ def test_policy_enforced_and_then_not(settings: Settings, tmp_path: Path) -> Non
             trial.wait(job)
         assert raised.value.failure.code == "cluster-job-blocked"
         assert "not isolated: its pod reached" in raised.value.failure.message
-        assert list(engine._volume.output(job).iterdir()) == []
+        assert not engine._volume.has_archive(job)
     finally:
         engine.remove(job)
 

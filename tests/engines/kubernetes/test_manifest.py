@@ -146,6 +146,57 @@ def test_configured_names_are_used() -> None:
     assert pod(made)["volumes"][-1]["persistentVolumeClaim"] == {"claimName": "claim"}
 
 
+def test_output_is_kept_from_memory_by_a_container_that_starts_first() -> None:
+    settings = replace(SETTINGS, gate_image="registry.example/palio@sha256:" + "b" * 64)
+    keeper, stage = pod(made := manifest(settings=settings))["containers"]
+    volumes = {each["name"]: each for each in pod(made)["volumes"]}
+    assert volumes["output"]["emptyDir"] == {"medium": "Memory", "sizeLimit": str(64 * MIB + 64 * 1024)}
+    assert [each for each in stage["volumeMounts"] if each["mountPath"] == "/mnt/out"] == [
+        {"name": "output", "mountPath": "/mnt/out"}
+    ]
+    assert keeper["volumeMounts"] == [
+        {"name": "output", "mountPath": "/out"},
+        {"name": "data", "mountPath": "/kept", "subPath": "jobs/1/out"},
+    ]
+    assert (keeper["image"], keeper["securityContext"]) == (settings.gate_image, stage["securityContext"])
+    assert keeper["resources"]["limits"] == keeper["resources"]["requests"]
+    assert "$(" not in "".join(keeper["command"])
+    assert keeper["command"][-2:] == [str(64 * MIB), "10000"]
+
+
+def test_launcher_starts_what_the_container_would() -> None:
+    made = manifest(replace(JOB, command=("run", "$(HOME)")), starts=["/usr/bin/env", "run", "$(HOME)"], launcher="l")
+    assert container(made)["command"] == [
+        *("/.palio-launch", "64", "4096", str(256 * MIB)),
+        *("/usr/bin/env", "run", "$$(HOME)"),
+    ]
+    assert "args" not in container(made)
+    (mount,) = (each for each in container(made)["volumeMounts"] if each["mountPath"] == "/.palio-launch")
+    assert (mount["subPath"], mount["readOnly"]) == ("l", True)
+
+
+def test_command_that_is_unknown_is_left_to_the_image() -> None:
+    assert "command" not in container(manifest(launcher="l"))
+
+
+def test_trial_runs_on_its_node() -> None:
+    assert pod(manifest(node="node1"))["nodeSelector"] == {"kubernetes.io/hostname": "node1"}
+    assert "nodeSelector" not in pod(manifest())
+
+
+def test_spec_digest_ignores_how_palio_runs_it() -> None:
+    def digest(**more: Any) -> str:
+        return str(manifest(**more)["metadata"]["annotations"][SPEC])
+
+    others: list[dict[str, Any]] = [
+        {"settings": replace(SETTINGS, gate_image="x")},
+        {"launcher": "l", "starts": ["a"]},
+        {"node": "node1"},
+        {"targets": ["the internet,tcp,1.1.1.1,443"], "settings": replace(SETTINGS, gate_image="x")},
+    ]
+    assert {digest(**more) for more in others} == {digest()}
+
+
 def test_spec_digest_tells_another_job_but_not_another_user() -> None:
     def digest(made: dict[str, Any]) -> str:
         return str(made["metadata"]["annotations"][SPEC])
@@ -209,6 +260,7 @@ def test_what_a_server_drops_or_changes_is_named() -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "allowed"),
     [
+        ("GATE_IMAGE", "-v /:/host", "the name of an image"),
         ("FOLDER", "shared", "an absolute path"),
         ("NAMESPACE", "Palio Jobs", "a name in Kubernetes"),
         ("REGISTRY", "https://registry.example", "a host"),
@@ -225,6 +277,8 @@ def test_wrong_settings_are_refused(monkeypatch: pytest.MonkeyPatch, variable: s
 
 
 def test_settings_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NAMESPACE", "CLAIM", "GATE_IMAGE"):
+        monkeypatch.delenv(f"PALIO_KUBERNETES_{name}", raising=False)
     monkeypatch.setenv("PALIO_KUBERNETES_FOLDER", "/shared")
     monkeypatch.setenv("PALIO_KUBERNETES_REGISTRY", "registry.example:5000/palio")
     assert Settings.read() == Settings(Path("/shared"), registry="registry.example:5000/palio")

@@ -42,6 +42,7 @@ _TAR_KINDS = {
     tarfile.FIFOTYPE: "a named pipe",
     tarfile.CHRTYPE: "a device",
     tarfile.BLKTYPE: "a device",
+    b"s": "a socket",  # as the keeper of the engine `kubernetes` records it
 }
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC

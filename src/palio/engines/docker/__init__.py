@@ -2,13 +2,14 @@
 
 from palio.engines.docker.connection import has_image, why_unavailable
 from palio.engines.docker.engine import DockerEngine
-from palio.engines.docker.export import declared_volumes, push_image, why_job_not_startable
+from palio.engines.docker.export import ImageConfig, image_config, push_image, why_job_not_startable
 from palio.engines.docker.image_thread import image_tag
 
 __all__ = [
     "DockerEngine",
-    "declared_volumes",
+    "ImageConfig",
     "has_image",
+    "image_config",
     "image_tag",
     "push_image",
     "why_job_not_startable",

@@ -1,6 +1,7 @@
 """Images for engines on other machines: pushed to a registry, and looked at before a job starts."""
 
 from contextlib import closing
+from dataclasses import dataclass
 
 import docker
 import requests
@@ -31,14 +32,34 @@ def push_image(image: str, registry: str) -> str:
     return f"{repository}@{digest}"
 
 
-def declared_volumes(image: str) -> tuple[str, ...]:
-    """The paths that an image of this machine declares as volumes."""
+@dataclass(frozen=True)
+class ImageConfig:
+    """What an image says about containers of it. `volumes`: the paths that it declares as such."""
+
+    volumes: tuple[str, ...] = ()
+    entry_point: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    architecture: str = ""
+
+    def starts(self, command: tuple[str, ...] | None) -> tuple[str, ...]:
+        """What a container starts, given a command that replaces the image's own, but not its entry point."""
+        return (*self.entry_point, *(command or self.command))
+
+
+def image_config(image: str) -> ImageConfig | None:
+    """Of an image of this machine; None if there is no such image."""
     with closing(connect()) as client, faults_named(f"looking for the image {image}"):
         try:
-            config = client.images.get(image).attrs["Config"]
+            attributes = client.images.get(image).attrs
         except ImageNotFound:
-            return ()
-        return tuple(sorted(config.get("Volumes") or ()))
+            return None
+        config = attributes["Config"]
+        return ImageConfig(
+            volumes=tuple(sorted(config.get("Volumes") or ())),
+            entry_point=tuple(config.get("Entrypoint") or ()),
+            command=tuple(config.get("Cmd") or ()),
+            architecture=attributes.get("Architecture", ""),
+        )
 
 
 def why_job_not_startable(job: Job) -> StartFault | None:

@@ -1,8 +1,8 @@
 """Whether jobs can run in the cluster, which properties it enforces, and which limits its nodes can provide."""
 
 import os
-from contextlib import suppress
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 from palio.core.engine import Enforcement, Guarantee, Job, Limits
@@ -12,7 +12,9 @@ from palio.engines.docker import why_unavailable as why_docker_unavailable
 from palio.engines.fault import Unavailable
 from palio.engines.job_users import job_uids
 from palio.engines.kubernetes.api import Cluster, ConflictError, NotFoundError
+from palio.engines.kubernetes.experiment import Enforced
 from palio.engines.kubernetes.manifest import (
+    KEEPER_NEEDS,
     OPTIONAL,
     POLICY_NAME,
     job_manifest,
@@ -21,9 +23,21 @@ from palio.engines.kubernetes.manifest import (
     what_did_not_survive,
 )
 from palio.engines.kubernetes.proof import Proof
+from palio.engines.kubernetes.registry import check_registry
 from palio.engines.kubernetes.settings import PREFIX, Settings
 
-_SIZES_MEMORY = (1, 22)  # from this version, volumes in memory have the size that was asked for
+# What Palio does, as in the roles of docs/kubernetes.md.
+_RIGHTS = (
+    ("batch", "jobs", ("create", "get", "list", "delete")),
+    ("", "pods", ("get", "list", "watch", "patch")),
+    ("", "pods/log", ("get",)),
+    ("", "events", ("list",)),
+    ("networking.k8s.io", "networkpolicies", ("create", "get")),
+    ("", "nodes", ("get", "list")),
+)
+_OF_THE_CLUSTER = ("nodes",)
+_NEEDED = {"pods", "count/pods", "count/jobs.batch", "cpu", "memory", "requests.cpu", "requests.memory"}
+_NEEDED |= {"limits.cpu", "limits.memory", "requests.ephemeral-storage", "limits.ephemeral-storage"}
 _SAMPLE = Job(
     name="palio-dry-run",
     image="palio-dry-run",
@@ -40,7 +54,10 @@ def why_unavailable() -> Unavailable | None:
         cluster = Cluster(settings)
         cluster.version()
         check_claim(cluster, settings)
+        check_rights(cluster, settings)
+        check_quota(cluster, settings)
         missing_fields(cluster, settings)
+        check_registry(settings.registry)
     except PalioError as error:
         return Unavailable(error.failure.message.rstrip("."), error.failure.next_step)
     if os.geteuid() != 0:
@@ -76,6 +93,68 @@ def check_claim(cluster: Cluster, settings: Settings) -> None:
         )
 
 
+def check_rights(cluster: Cluster, settings: Settings) -> None:
+    """Raises PalioError for the first verb that Palio needs and may not use. Every account may ask this."""
+    for group, resource, verbs in _RIGHTS:
+        for verb in verbs:
+            name, _, sub = resource.partition("/")
+            wanted = {"group": group, "resource": name, "subresource": sub, "verb": verb}
+            if resource not in _OF_THE_CLUSTER:
+                wanted["namespace"] = settings.namespace
+            review = {
+                "apiVersion": "authorization.k8s.io/v1",
+                "kind": "SelfSubjectAccessReview",
+                "spec": {"resourceAttributes": wanted},
+            }
+            found = cluster.create("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
+            if not found.get("status", {}).get("allowed"):
+                raise _forbidden(cluster, settings, verb, resource, group)
+
+
+def _forbidden(cluster: Cluster, settings: Settings, verb: str, resource: str, group: str) -> PalioError:
+    of_cluster = resource in _OF_THE_CLUSTER
+    scope, where = ("cluster", "") if of_cluster else ("", f" -n {settings.namespace}")
+    qualified = f"{resource}.{group}" if group else resource
+    name = f"palio-{verb}-{resource.replace('/', '-')}"
+    return PalioError(
+        "cluster-refused",
+        reason=f"this account may not {verb} {qualified}{'' if of_cluster else f' in {settings.namespace}'}",
+        next_step=f"Allow it with `{cluster.kubectl} create {scope}role {name} --verb={verb} --resource={qualified}"
+        f"{where}`, and bind that role to the account; docs/kubernetes.md has a role with all verbs.",
+    )
+
+
+def check_quota(cluster: Cluster, settings: Settings) -> None:
+    """Raises PalioError if a quota of the namespace allows none of something that every job needs.
+
+    Accounts that may not read quotas learn of them when a job waits.
+    """
+    try:
+        quotas = cluster.get(f"/api/v1/namespaces/{settings.namespace}/resourcequotas").get("items") or ()
+    except PalioError as error:
+        if error.failure.code == "cluster-refused":
+            return
+        raise
+    for quota in quotas:
+        for resource, most in quota.get("spec", {}).get("hard", {}).items():
+            if resource in _NEEDED and quantity(most) == 0:
+                name = quota["metadata"]["name"]
+                raise PalioError(
+                    "cluster-refused",
+                    reason=f"the quota {name} of the namespace {settings.namespace} allows 0 {resource}",
+                    next_step=f"Raise it: `{cluster.kubectl} -n {settings.namespace} edit resourcequota {name}`.",
+                )
+
+
+def _unknown_kind(cluster: Cluster, kind: str) -> PalioError:
+    return PalioError(
+        "cluster-refused",
+        reason=f"its Kubernetes {cluster.version()} does not offer {kind}",
+        next_step=f"See `{cluster.kubectl} api-versions`. If the cluster is newer than this Palio, upgrade Palio: "
+        "`python -m pip install -U 'palio[kubernetes]'`.",
+    )
+
+
 def missing_fields(cluster: Cluster, settings: Settings) -> frozenset[str]:
     """Which of OPTIONAL the server does not know. Creates nothing.
 
@@ -83,7 +162,10 @@ def missing_fields(cluster: Cluster, settings: Settings) -> frozenset[str]:
     """
     sample = replace(_SAMPLE, name=f"{_SAMPLE.name}-{os.getpid()}")
     wanted = job_manifest(sample, settings, uid=job_uids().start, inputs=(), output="palio-dry-run")
-    created = cluster.create(f"/apis/batch/v1/namespaces/{settings.namespace}/jobs", wanted, dryRun="All")
+    try:
+        created = cluster.create(f"/apis/batch/v1/namespaces/{settings.namespace}/jobs", wanted, dryRun="All")
+    except NotFoundError:
+        raise _unknown_kind(cluster, "batch/v1 jobs") from None
     lost = {path.rpartition(".")[2] for path in what_did_not_survive(created, wanted)}
     if unsafe := lost - OPTIONAL.keys():
         raise PalioError(
@@ -98,8 +180,13 @@ def ensure_policy(cluster: Cluster, settings: Settings) -> None:
     """Creates the network policy. Raises PalioError if another of its name exists."""
     wanted = network_policy(settings)
     path = f"/apis/networking.k8s.io/v1/namespaces/{settings.namespace}/networkpolicies"
-    with suppress(ConflictError):
+    try:
         cluster.create(path, wanted)
+    except NotFoundError:
+        raise _unknown_kind(cluster, "networking.k8s.io/v1 network policies") from None
+    except ConflictError:
+        pass
+    else:
         return
     found = cluster.get(f"{path}/{POLICY_NAME}")
     if what_did_not_survive(found, wanted) or found["spec"].keys() - wanted["spec"].keys():
@@ -111,15 +198,20 @@ def ensure_policy(cluster: Cluster, settings: Settings) -> None:
         )
 
 
-def guarantees(version: str, missing: frozenset[str], settings: Settings, proof: Proof) -> tuple[Guarantee, ...]:
-    """`version` is that of the server, such as `v1.34.2`; `missing` is from `missing_fields`."""
+def guarantees(missing: frozenset[str], settings: Settings, proof: Proof, enforced: Enforced) -> tuple[Guarantee, ...]:
+    """`missing` is from `missing_fields`."""
     kernel, watching, none = Enforcement.KERNEL, Enforcement.WATCHING, Enforcement.NONE
     uids = job_uids()
     users = "" if "hostUsers" in missing else ", in a user namespace of its own"
     groups = ", but the image's" if "supplementalGroupsPolicy" in missing else ""
-    is_sized = tuple(map(int, version.removeprefix("v").split(".")[:2])) >= _SIZES_MEMORY
-    shared = Guarantee("shared memory", kernel if is_sized else none, "" if is_sized else "evicted beyond its size")
-    network, pids = proof.guarantees()
+
+    def by_experiment(name: str, *, holds: bool, yes: str, no: str) -> Guarantee:
+        untested = f"not tested: {enforced.fault}" if enforced.fault else no
+        return Guarantee(name, kernel if holds and not enforced.fault else none, yes if holds else untested)
+
+    network, kubelets_pids = proof.guarantees()
+    says = "of the job's user; tested on a node of each kind, and before each program starts"
+    pids = Guarantee("pids", kernel, says)
     sandbox = f"; runtime class {settings.runtime_class}" if settings.runtime_class else ""
     return (
         network,
@@ -128,10 +220,20 @@ def guarantees(version: str, missing: frozenset[str], settings: Settings, proof:
         Guarantee("capabilities", kernel, f"none, no new privileges, the runtime's seccomp profile{sandbox}"),
         Guarantee("memory", kernel, "including /tmp and /dev/shm"),
         Guarantee("cpus", kernel),
-        pids,
-        shared,
+        pids if enforced.processes else kubelets_pids,
+        by_experiment(
+            "shared memory",
+            holds=enforced.shared_memory,
+            yes="a separate file system in the job's memory",
+            no="within the job's memory, but nodes (before 1.22) do not limit its size; evicted beyond it",
+        ),
         Guarantee("input", kernel, "read-only"),
-        Guarantee("output", none, "measured, on a volume without a limit for each job"),
+        by_experiment(
+            "output",
+            holds=enforced.output,
+            yes="a separate file system with that size, in the job's memory; its number of files by watching",
+            no="within the job's memory, but nodes (before 1.22) do not limit its size; measured",
+        ),
         Guarantee("time", watching, "from outside; by the kubelet if nobody watches"),
         Guarantee("log", kernel, "rotated by the kubelet"),
         Guarantee("environment", kernel, "a fixed list"),
@@ -142,16 +244,23 @@ def guarantees(version: str, missing: frozenset[str], settings: Settings, proof:
     )
 
 
-def check(cluster: Cluster, limits: Limits) -> None:
-    """Raises PalioError("limit-unavailable") for the first limit that no node can provide."""
+def check(cluster: Cluster, settings: Settings, limits: Limits) -> None:
+    """Raises PalioError("limit-unavailable") for the first limit that no node can provide, beside the job's keeper."""
     nodes = cluster.get("/api/v1/nodes").get("items") or ()
     offers = [node.get("status", {}).get("allocatable", {}) for node in nodes]
-    wanted = {"cpu": limits.cpus, "memory": limits.memory_bytes, "nvidia.com/gpu": limits.gpus}
+    wanted: dict[str, Decimal] = {
+        "cpu": Decimal(str(limits.cpus)),
+        "memory": Decimal(limits.memory_bytes),
+        "nvidia.com/gpu": Decimal(limits.gpus),
+    }
+    if settings.gate_image:
+        for resource, size in KEEPER_NEEDS.items():
+            wanted[resource] += quantity(size) or 0
     for resource, setting in (("cpu", "cpus"), ("memory", "memory"), ("nvidia.com/gpu", "gpus")):
         most = max((quantity(offer.get(resource, 0)) or 0 for offer in offers), default=0)
         if wanted[resource] > most:
             is_memory = setting == "memory"
-            value = size_text(limits.memory_bytes) if is_memory else f"{wanted[resource]:g}"
+            value = size_text(int(wanted[resource])) if is_memory else f"{float(wanted[resource]):g}"
             raise PalioError(
                 "limit-unavailable",
                 setting=setting,

@@ -22,8 +22,10 @@ from palio.core.errors import Cause
 Object = Mapping[str, Any]  # an object of the API, as parsed from its JSON
 
 STAGE = "job"  # the name of the container that runs the job
+KEEPER = "keeper"  # and of the one that keeps its output
 GATE = "gate"  # and of the one before it, which lets it start if the pod reaches nothing
 REACHED = 3  # exit code of the gate, see probe_program
+LAUNCHER_SAYS = 'exec: "'  # the beginning of its message about a program that it cannot start
 TIME_LIMIT = "palio/time-limit-s"  # annotation of a pod: the job's time limit
 ENDED_BY = "palio/ended-by"  # annotation of a pod that Palio ended: one of the values below
 BY_TIME, BY_OUTPUT, BY_STOP = "time limit", "output limit", "stop"
@@ -209,7 +211,7 @@ def _own_end(pod: Object, events: Sequence[Object], node: Object | None) -> Clas
     if ended_by or status.get("reason") == "DeadlineExceeded":
         return _deadline(pod, ended, ended_by)
     if code in (126, 127):
-        return _over(Ending.NOT_RUNNABLE, f"exit code {code}")
+        return _over(Ending.NOT_RUNNABLE, message if message.startswith(LAUNCHER_SAYS) else f"exit code {code}")
     if code == 0:
         return _over(Ending.DONE, "exit code 0")
     killed = " (killed, perhaps for its use of memory)" if code == 137 else ""

@@ -25,22 +25,26 @@ from pathlib import Path
 
 from palio.core.engine import GRACE_S, Collected, End, Guarantee, Job, JobResult, Limits, Work
 from palio.core.errors import Cause, PalioError
-from palio.core.files.collect import collect_folder
 from palio.core.quantities import size_text
+from palio.engines.docker import ImageConfig
 from palio.engines.job_users import job_uids
-from palio.engines.kubernetes import availability
+from palio.engines.kubernetes import availability, experiment
 from palio.engines.kubernetes.api import Cluster, ConflictError, Json, NotFoundError
 from palio.engines.kubernetes.classify import (
     BY_OUTPUT,
     BY_STOP,
     BY_TIME,
     ENDED_BY,
+    KEEPER,
+    LAUNCHER_SAYS,
     STAGE,
     Classification,
     Ending,
     classify,
 )
+from palio.engines.kubernetes.experiment import Enforced, find_enforced
 from palio.engines.kubernetes.images import Images
+from palio.engines.kubernetes.launch import launcher
 from palio.engines.kubernetes.logs import LogFollower
 from palio.engines.kubernetes.manifest import (
     JOB_NAME,
@@ -57,16 +61,19 @@ from palio.engines.kubernetes.settings import PREFIX, Settings
 from palio.engines.kubernetes.volume import Volume
 from palio.engines.kubernetes.watch import PodWatch
 from palio.engines.output_folder import folder_usage
+from palio.engines.output_space import output_excess
 from palio.engines.start_errors import innermost_cause
 
 _LOOK_S = 10.0  # between looks at a job, its events and its node while its pod does not change
 _MEASURE_S = 0.5  # between measurements of an output
 _STOPPED_S = 15.0
+_KEPT_S = 120.0  # of the largest output, on a slow volume
 # Before 1.22, a kubelet that ends a pod reports that the pod failed before its container stops, and nothing after that.
 _SETTLED = timedelta(seconds=GRACE_S + 3.0)
 _ENDED = ("Succeeded", "Failed")
 _CANNOT_START = ("StartError", "ContainerCannotRun")
 _SELECTOR = ",".join(f"{key}={value}" for key, value in MANAGED_BY.items())
+_OF_TRIALS = ImageConfig(architecture="amd64")  # of an image that this machine may not have
 _NEXT_STEPS = {
     Ending.NOT_ISOLATED: "Its program did not start. Make the cluster enforce network policies, or see what changed.",
     Ending.UNSCHEDULABLE: "Add a node that can run it, or lower the limits: `{kubectl} describe pod {pod}`.",
@@ -84,6 +91,7 @@ class _Watched:
     looked: float = float("-inf")  # monotonic
     measured: float = float("-inf")
     began: float | None = None  # monotonic, when its container started
+    asked: float | None = None  # monotonic, when its keeper was asked for the output
     follower: LogFollower | None = None
     result: JobResult | None = None
     seen: Json = field(default_factory=dict)  # the pod as of the last look
@@ -111,23 +119,28 @@ class KubernetesEngine:
             self._proof = prove(self._cluster, self._settings, listener)
             self._targets = targets(listener) if self._proof.isolates else ()
         self._watched: dict[str, _Watched] = {}
+        self._enforced = Enforced(fault=f"{PREFIX}GATE_IMAGE is not set")
         namespace = self._settings.namespace
         self._jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs"
         self._pods = f"/api/v1/namespaces/{namespace}/pods"
         self._events = f"/api/v1/namespaces/{namespace}/events"
+        if image := self._settings.gate_image:
+            nodes = self._cluster.get("/api/v1/nodes").get("items") or ()
+            key = [namespace, self._settings.runtime_class]
+            self._enforced = find_enforced(self._settings.folder, key, nodes, image, self._try)
 
     def describe(self) -> str:
         unverified = "" if self._cluster.is_verified else ", whose certificate the kubeconfig does not verify"
         return f"Kubernetes {self._version.removeprefix('v')}{unverified}"
 
     def guarantees(self) -> tuple[Guarantee, ...]:
-        return availability.guarantees(self._version, self._missing, self._settings, self._proof)
+        return availability.guarantees(self._missing, self._settings, self._proof, self._enforced)
 
     def has_image(self, name: str) -> bool:
         return self._images.has_image(name)
 
     def check(self, limits: Limits) -> None:
-        availability.check(self._cluster, limits)
+        availability.check(self._cluster, self._settings, limits)
 
     # -- builds and jobs
 
@@ -152,11 +165,8 @@ class KubernetesEngine:
             raise self._fault("stopping", work, "its node does not confirm that it stopped")
 
     def collect(self, job: Job, destination: Path) -> Collected:
-        limits = job.limits
         with self._faults_named("collecting the output of", job):
-            return collect_folder(
-                self._volume.output(job), destination, max_bytes=limits.output_bytes, max_files=limits.output_files
-            )
+            return self._volume.collect(job, destination)
 
     def remove(self, work: Work) -> None:
         if isinstance(work, Job):
@@ -175,7 +185,15 @@ class KubernetesEngine:
 
     # -- starting
 
-    def _start_job(self, job: Job) -> None:
+    def _try(self, job: Job, node: str) -> JobResult | None:
+        """Runs a job that tests this node."""
+        try:
+            self._start_job(job, node=node)
+            return experiment.wait(lambda: self.poll(job))
+        finally:
+            self.remove(job)
+
+    def _start_job(self, job: Job, *, node: str = "") -> None:
         if self._volume.refusal(job):
             return
         existing = self._job(job)
@@ -184,18 +202,26 @@ class KubernetesEngine:
             job.log.write_text(f"{fault}\n")
             self._volume.refuse(job, JobResult(End.NOT_STARTED, None, now, now, detail=fault))
             return
+        config = self._images.config(job.image) or (_OF_TRIALS if node else ImageConfig())
+        program = launcher(config.architecture)
+        is_kept = bool(self._settings.gate_image)
         uid = int(existing["metadata"]["annotations"].get(UID, 0)) if existing else self._free_uid(job)
         wanted = job_manifest(
             job,
             self._settings,
             uid=uid,
             inputs=self._volume.inputs(job),
-            output=self._volume.output_path(job),
-            volumes=self._images.volumes(job.image),
+            output=self._volume.output_path(job, is_kept=is_kept),
+            begin=self._volume.begin_path(job) if is_kept and job.output_copies else "",
+            volumes=config.volumes,
+            starts=config.starts(job.command),
+            launcher=self._volume.launcher_path(job) if program else "",
+            limits_processes=self._enforced.processes or bool(node),
+            node=node,
             targets=self._targets,
         )
         if existing is None:
-            self._volume.prepare(job, uid)
+            self._volume.prepare(job, uid, launcher=program, is_kept=is_kept)
             try:
                 created = self._cluster.create(self._jobs, wanted)
             except ConflictError:  # another process has just created it
@@ -259,6 +285,8 @@ class KubernetesEngine:
         if not self._is_settled(watched):
             return None
         self._raise_unless_own(job, found, watched.seen)
+        if self._volume.has_keeper(job) and not self._is_kept(job, watched):
+            return None
         watched.result = self._ended(job, found, watched)
         return watched.result
 
@@ -268,6 +296,25 @@ class KubernetesEngine:
             return True
         over = _over_since(watched.job)
         return over is not None and self._cluster.now() - over > _SETTLED
+
+    def _is_kept(self, job: Job, watched: _Watched) -> bool:
+        """Whether the keeper has kept the output of a job that is over, which it is asked for. Raises PalioError if it
+        cannot.
+        """
+        if (ended := _terminated(watched.seen)) is None:  # the program did not start
+            return True
+        keeper = _terminated(watched.seen, KEEPER)
+        if keeper is None and watched.seen.get("status", {}).get("phase") not in _ENDED:
+            self._volume.finish(job)
+            watched.asked = watched.asked or time.monotonic()
+            if time.monotonic() - watched.asked > _KEPT_S:
+                raise self._fault("keeping the output of", job, f"its keeper did not end within {_KEPT_S:.0f} s")
+            return False
+        was_ended = ENDED_BY in watched.seen["metadata"].get("annotations", {})
+        if ended.get("exitCode") == 0 and not was_ended and not self._volume.has_archive(job):
+            said = ": ".join(filter(None, ((keeper or {}).get("reason"), (keeper or {}).get("message"))))
+            raise self._fault("keeping the output of", job, f"its keeper ended early ({said or 'unknown'})")
+        return True
 
     def _is_unchanged(self, watched: _Watched) -> bool:
         """Whether the pod is as it was, as far as the API server tells, and was looked at a moment ago."""
@@ -284,6 +331,12 @@ class KubernetesEngine:
         if len(pods) > 1:
             return Classification(Ending.UNKNOWN, Cause.PLATFORM, False, "the cluster started a second pod for it")
         pod = pods[0] if pods else None
+        if (
+            pod
+            and (_running_since(pod) or _terminated(pod))
+            and not self._volume.is_first_pod(job, pod["metadata"]["uid"])
+        ):
+            return Classification(Ending.UNKNOWN, Cause.PLATFORM, False, "the cluster ran it again in a second pod")
         watched.job, watched.seen, watched.looked = found, pod or {}, time.monotonic()
         node = self._node(pod)
         return classify(found, pod, self._events_of(job, pod), node, self._cluster.now())
@@ -345,7 +398,7 @@ class KubernetesEngine:
 
     def _ended(self, job: Job, found: Classification, watched: _Watched) -> JobResult:
         pod, ended = watched.seen, _terminated(watched.seen)
-        began = (ended or _stage(pod).get("running") or {}).get("startedAt")
+        began = (ended or _state(pod).get("running") or {}).get("startedAt")
         if began and (ended or {}).get("reason") not in _CANNOT_START:
             self._follow(job, watched)
             if watched.follower:
@@ -367,7 +420,7 @@ class KubernetesEngine:
                 return replace(result, end=end, detail=found.evidence)
             case Ending.TIME_LIMIT:
                 return replace(result, end=End.TIME)
-            case Ending.NOT_RUNNABLE if ended is None or ended.get("reason") != "Error":
+            case Ending.NOT_RUNNABLE if _never_ran(ended):
                 return replace(result, end=End.NOT_STARTED, detail=innermost_cause(found.evidence))
             case Ending.OUTPUT_LIMIT if excess is None:  # it was deleted since
                 return replace(result, end=End.OUTPUT_SIZE, detail=f"more than {size_text(job.limits.output_bytes)}")
@@ -378,6 +431,9 @@ class KubernetesEngine:
 
     def _output_excess(self, job: Job) -> tuple[End, str] | None:
         limits = job.limits
+        if self._volume.has_keeper(job):
+            space = self._volume.space(job)
+            return output_excess(space, limits) if space else None
         size, files, folders = folder_usage(str(self._volume.output(job)), limits.output_bytes, limits.output_files)
         if size > limits.output_bytes:
             return End.OUTPUT_SIZE, f"{size_text(size)} of {size_text(limits.output_bytes)}"
@@ -462,20 +518,28 @@ class KubernetesEngine:
             raise self._fault(action, work, str(error)) from error
 
 
-def _stage(pod: Json) -> Json:
+def _state(pod: Json, container: str = STAGE) -> Json:
     statuses = pod.get("status", {}).get("containerStatuses") or ()
-    state: Json = next((each.get("state") or {} for each in statuses if each.get("name") == STAGE), {})
+    state: Json = next((each.get("state") or {} for each in statuses if each.get("name") == container), {})
     return state
 
 
 def _running_since(pod: Json) -> datetime | None:
-    started = _stage(pod).get("running", {}).get("startedAt")
+    started = (_state(pod).get("running") or {}).get("startedAt")
     return _time(started) if started else None
 
 
-def _terminated(pod: Json) -> Json | None:
-    found: Json | None = _stage(pod).get("terminated")
+def _terminated(pod: Json, container: str = STAGE) -> Json | None:
+    found: Json | None = _state(pod, container).get("terminated")
     return found
+
+
+def _never_ran(ended: Json | None) -> bool:
+    """Whether the runtime or the launcher could not start the program, rather than a program that ended with its code.
+
+    A job may write the launcher's words itself: it has not succeeded in either case.
+    """
+    return ended is None or ended.get("reason") != "Error" or ended.get("message", "").startswith(LAUNCHER_SAYS)
 
 
 def _over_since(job: Json) -> datetime | None:

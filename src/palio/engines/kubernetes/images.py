@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from palio.core.engine import Build, Job, JobResult, Load
-from palio.engines.docker import DockerEngine, declared_volumes, image_tag, push_image, why_job_not_startable
+from palio.engines.docker import DockerEngine, ImageConfig, image_config, image_tag, push_image, why_job_not_startable
 from palio.engines.sources.pushed import PushedImages
 
 
@@ -22,7 +22,7 @@ class Images:
         self._pushed = PushedImages(record) if record is not None and registry else None
         self._docker: DockerEngine | None = None
         self._pushes: dict[str, _Push] = {}
-        self._volumes: dict[str, tuple[str, ...]] = {}
+        self._configs: dict[str, ImageConfig] = {}
 
     def start(self, work: Build | Load) -> None:
         self._engine().start(work)
@@ -49,11 +49,11 @@ class Images:
     def has_image(self, name: str) -> bool:
         return self._engine().has_image(name)
 
-    def volumes(self, image: str) -> tuple[str, ...]:
-        """The paths that the image declares as volumes."""
-        if image not in self._volumes:
-            self._volumes[image] = declared_volumes(image)
-        return self._volumes[image]
+    def config(self, image: str) -> ImageConfig | None:
+        """None if this machine does not have the image."""
+        if image not in self._configs and (found := image_config(image)):
+            self._configs[image] = found
+        return self._configs.get(image)
 
     def why_not_startable(self, job: Job) -> str:
         """Empty if the job's program can be started, or if this machine no longer has its image."""

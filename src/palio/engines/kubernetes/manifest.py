@@ -5,8 +5,9 @@ no capabilities, no new privileges, the runtime's seccomp profile, a read-only r
 no links to services; memory and CPU requested as limited, so that no other pod's use takes them away; writable
 space only in memory and in the job's output; the end of a pod after its deadline even if nobody watches.
 
-Not covered, because Kubernetes has no field for them: limits on processes, open files, core dumps and file sizes; the
-file for termination messages, which a job may write on the node's disk.
+Limits on processes, open files, core dumps and file sizes, for which Kubernetes has no field, are set by a launcher in
+the job's container (launch.py). The output is a file system in memory, from which a keeper beside the job keeps it
+(keeper_program.py). Not covered: the file for termination messages, which a job may write on the node's disk.
 
 An API server silently drops fields that it does not know. So what it returns is compared with what was sent.
 """
@@ -21,11 +22,15 @@ from typing import Any
 
 from palio.core.engine import GRACE_S, Job, environment
 from palio.core.quantities import GIB, MIB
-from palio.engines.kubernetes.classify import GATE, STAGE, TIME_LIMIT
+from palio.engines.kubernetes.classify import GATE, KEEPER, STAGE, TIME_LIMIT
+from palio.engines.kubernetes.launch import PATH as LAUNCHER
+from palio.engines.kubernetes.launch import launched
 from palio.engines.kubernetes.settings import Settings
+from palio.engines.output_space import output_size_bytes
 
 MANAGED_BY = {"app.kubernetes.io/managed-by": "palio"}  # label of every job and its pod
 JOB_NAME, SPEC, UID = "palio/job", "palio/spec", "palio/uid"  # annotations of a job
+QUEUE = "kueue.x-k8s.io/queue-name"  # label of a job that waits in a queue of Kueue
 POLICY_NAME = "palio-no-network"
 CONTROL = {"palio/probe": "control"}  # label of a pod to which the policy does not apply
 LIMIT_SLACK_S = 600  # of a pod's deadline, which counts from before its image is pulled
@@ -35,14 +40,18 @@ PROOF_S = 180
 _PROBE = Path(__file__).with_name("probe_program.py")
 _PROBE_BYTES = 256 * MIB  # thousands of threads
 _TOLERATED_S = 30  # of a node that does not respond
+_KEEPER = Path(__file__).with_name("keeper_program.py")
+KEEPER_NEEDS = {"cpu": "100m", "memory": str(64 * MIB)}
 _LOG_BYTES = GIB  # of the node's disk, for the log that is not yet rotated
 _DECLARED_BYTES = 16 * MIB  # for each volume that an image declares
+_COPY = "import shutil; shutil.copytree('/begin', '/out', symlinks=True, dirs_exist_ok=True)"
 _CONFINED = {
     "allowPrivilegeEscalation": False,
     "privileged": False,
     "readOnlyRootFilesystem": True,
     "capabilities": {"drop": ["ALL"]},
 }
+_READ_ONLY = {"readOnly": True, "recursiveReadOnly": "IfPossible"}
 # With these, kubelets do not add the address of the API server to the environment.
 _SERVICE = ("HOST", "PORT", "PORT_HTTPS")
 _PORT = ("", "_443_TCP", "_443_TCP_PROTO", "_443_TCP_PORT", "_443_TCP_ADDR")
@@ -77,12 +86,19 @@ def job_manifest(
     uid: int,
     inputs: Sequence[str],
     output: str,
+    begin: str = "",
     volumes: Sequence[str] = (),
+    starts: Sequence[str] = (),
+    launcher: str = "",
+    limits_processes: bool = True,
+    node: str = "",
     targets: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The batch/v1 Job. `inputs` are the paths of the job's mounts in the claim's volume, in their order, and `output`
-    is that of its output. `volumes` are the paths that its image declares as volumes. With `targets` (see
-    probe_program), the job starts only if its pod reaches none of them.
+    is that of its output; `begin` that of what an output in memory starts with. `volumes` are the paths that its image
+    declares as volumes. `starts` is what its container starts, and `launcher` the path of the launcher that does, if there is one; `limits_processes`: whether it limits
+    these too. `node`: the name of the only one it may run on.
+    With `targets` (see probe_program), the job starts only if its pod reaches none of them.
     """
     pod = _pod(job, settings, inputs, output, volumes)
     annotations = {TIME_LIMIT: f"{job.limits.time_s:g}"}
@@ -99,17 +115,26 @@ def job_manifest(
         "template": {"metadata": {"labels": {**MANAGED_BY}, "annotations": annotations}, "spec": pod},
     }
     digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
-    # These are chosen again by a process that starts it again.
+    # What follows is no part of what was asked for, and may differ in a process that starts it again.
     pod["securityContext"] |= {"runAsUser": uid, "runAsGroup": uid}
+    if launcher and starts:
+        _add_launcher(pod, launched(starts, job.limits, limits_processes=limits_processes), launcher)
+    if settings.gate_image:
+        _add_keeper(pod, job, settings, output)
+        if begin:
+            pod["initContainers"] = [_begin_container(settings, begin)]
+    if node:
+        pod["nodeSelector"] = {"kubernetes.io/hostname": node}
     if targets:
-        pod["initContainers"] = [probe_container(GATE, settings, "gate", targets)]
+        pod["initContainers"] = [probe_container(GATE, settings, "gate", targets), *pod.get("initContainers", [])]
+    labels = {**MANAGED_BY, **({QUEUE: settings.queue} if settings.queue else {})}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
             "name": object_name(job.name),
             "namespace": settings.namespace,
-            "labels": {**MANAGED_BY},
+            "labels": labels,
             "annotations": {JOB_NAME: job.name, SPEC: digest, UID: str(uid)},
         },
         "spec": spec,
@@ -209,6 +234,59 @@ def quantity(text: object) -> Decimal | None:
     return Decimal(match[1]) * _SUFFIXES[match[2]]
 
 
+def _add_launcher(pod: dict[str, Any], command: Sequence[str], launcher: str) -> None:
+    (container,) = pod["containers"]
+    container.pop("args", None)
+    container["command"] = list(map(_literal, command))
+    container["volumeMounts"].append({"name": "data", "mountPath": LAUNCHER, "subPath": launcher, **_READ_ONLY})
+
+
+def _add_keeper(pod: dict[str, Any], job: Job, settings: Settings, output: str) -> None:
+    """Puts the output into memory, and the keeper beside the job. Containers start in their order."""
+    (container,) = pod["containers"]
+    held = "output"
+    for mount in container["volumeMounts"]:
+        if mount["mountPath"] == job.output:
+            mount["name"] = held
+            del mount["subPath"]
+    size = output_size_bytes(job.limits)
+    pod["volumes"].append({"name": held, "emptyDir": {"medium": "Memory", "sizeLimit": str(size)}})
+    resources = {**KEEPER_NEEDS, "ephemeral-storage": str(MIB)}
+    limits = (str(job.limits.output_bytes), str(job.limits.output_files))
+    keeper = {
+        "name": KEEPER,
+        "image": settings.gate_image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python3", "-I", "-c", _literal(_KEEPER.read_text()), "/out", "/kept", *limits],
+        "env": [{"name": name} for name in _BLANK],
+        "resources": {"limits": resources, "requests": dict(resources)},
+        "securityContext": dict(_CONFINED),
+        "volumeMounts": [
+            {"name": held, "mountPath": "/out"},
+            {"name": "data", "mountPath": "/kept", "subPath": output},
+        ],
+    }
+    pod["containers"] = [keeper, container]
+
+
+def _begin_container(settings: Settings, begin: str) -> dict[str, Any]:
+    """Copies what the output starts with into memory, before the job starts."""
+    resources = {**KEEPER_NEEDS, "ephemeral-storage": str(MIB)}
+    return {
+        "name": "begin",
+        "image": settings.gate_image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python3", "-I", "-c", _COPY],
+        "env": [{"name": name} for name in _BLANK],
+        "resources": {"limits": resources, "requests": dict(resources)},
+        "securityContext": dict(_CONFINED),
+        "volumeMounts": [
+            {"name": "output", "mountPath": "/out"},
+            {"name": "data", "mountPath": "/begin", "subPath": begin, **_READ_ONLY},
+        ],
+    }
+
+
 def _literal(text: str) -> str:
     """Kubernetes replaces `$(NAME)`, and `$$` by `$`."""
     return text.replace("$", "$$")
@@ -222,11 +300,10 @@ def _pod(job: Job, settings: Settings, inputs: Sequence[str], output: str, volum
         resources |= {"nvidia.com/gpu": str(limits.gpus)}
     in_memory = {"/tmp": limits.memory_bytes, "/dev/shm": limits.shm_bytes}  # noqa: S108 - inside the container
     in_memory |= {path: _DECLARED_BYTES for path in volumes if path not in (job.output, *in_memory)}
-    read_only = {"readOnly": True, "recursiveReadOnly": "IfPossible"}
     mounts: list[dict[str, Any]] = [
         *({"name": f"memory-{number}", "mountPath": path} for number, path in enumerate(in_memory)),
         *(
-            {"name": "data", "mountPath": mount.target, "subPath": path, **read_only}
+            {"name": "data", "mountPath": mount.target, "subPath": path, **_READ_ONLY}
             for mount, path in zip((*job.mounts, *job.own_copies), inputs, strict=True)
         ),
         {"name": "data", "mountPath": job.output, "subPath": output},

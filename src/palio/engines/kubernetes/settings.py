@@ -11,6 +11,8 @@ PREFIX = "PALIO_KUBERNETES_"
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _REGISTRY = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-][a-z0-9]+)*)*")
 
+_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*(:[0-9]+/[A-Za-z0-9._/-]+)?(:[A-Za-z0-9._-]+)?(@sha256:[0-9a-f]{64})?")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -18,8 +20,8 @@ class Settings:
 
     Without a registry, nodes run the images of this machine's Docker engine, and never pull. Without a context, the
     current one of the kubeconfig applies, or in a pod its service account. `gate_image` is one with Python, such as
-    Palio's own, from which jobs test their network before they start. `address` is where pods would reach this machine;
-    detected by default.
+    Palio's own, from which jobs test their network before they start, and which keeps their outputs. `address` is where
+    pods would reach this machine; detected by default. `queue` is a LocalQueue of Kueue in the namespace.
     """
 
     folder: Path
@@ -31,6 +33,7 @@ class Settings:
     runtime_class: str = ""
     gate_image: str = ""
     address: str = ""
+    queue: str = ""
 
     @classmethod
     def read(cls) -> "Settings":
@@ -58,8 +61,9 @@ class Settings:
             registry=registry,
             pull_secret=_name("pull_secret"),
             runtime_class=_name("runtime_class"),
-            gate_image=_value("gate_image"),
+            gate_image=_image("gate_image"),
             address=_value("address"),
+            queue=_name("queue"),
         )
 
 
@@ -71,6 +75,13 @@ def _name(field_name: str, default: str = "") -> str:
     value = _value(field_name) or default
     if value and not _NAME.fullmatch(value):
         raise _wrong(field_name, value, "a name in Kubernetes: lowercase letters, digits, `-` and `.`")
+    return value
+
+
+def _image(field_name: str) -> str:
+    value = _value(field_name)
+    if value and not _IMAGE.fullmatch(value):
+        raise _wrong(field_name, value, "the name of an image, such as `python:3.11-slim`")
     return value
 
 

@@ -1,5 +1,7 @@
 """The volume that jobs share with this machine: their inputs, and an output folder for each.
 
+With a keeper in the job's pod, the folder is where that keeps the output, and is nothing that the job can write to.
+
 An input that is on the volume already is mounted from where it is. Any other is copied, or linked where the file system
 allows it, before the job is created.
 
@@ -13,10 +15,13 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from palio.core.engine import Job, JobResult, Mount
+from palio.core.engine import Collected, Job, JobResult, Mount
+from palio.core.files.collect import collect_folder, collect_tar
 from palio.engines.copies import place_in_output, write_below
+from palio.engines.kubernetes.keeper_program import ARCHIVE, FIELDS, FINISH, SPACE, TOP
 from palio.engines.kubernetes.manifest import object_name
 
+_LAUNCHER, _KEPT, _POD, _BEGIN = "launch", "kept", "pod", "begin"
 _JOBS, _NAME, _OUTPUT, _REFUSAL = "palio-jobs", "name", "out", "refusal.json"
 
 
@@ -39,24 +44,81 @@ class Volume:
         return paths
 
     def output(self, job: Job) -> Path:
+        """Where a job without a keeper writes."""
         return self._folder(job) / _OUTPUT
 
-    def output_path(self, job: Job) -> str:
-        """Relative to the volume."""
-        return str(self.output(job).relative_to(self._root))
+    def begin_path(self, job: Job) -> str:
+        """Relative to the volume: what a kept output starts with."""
+        return str((self._folder(job) / _BEGIN).relative_to(self._root))
 
-    def prepare(self, job: Job, uid: int) -> None:
-        """Copies inputs and makes the output folder for the user."""
+    def output_path(self, job: Job, *, is_kept: bool) -> str:
+        """Relative to the volume, of the output or of where the keeper keeps it."""
+        return str((self._folder(job) / (_KEPT if is_kept else _OUTPUT)).relative_to(self._root))
+
+    def launcher_path(self, job: Job) -> str:
+        """Relative to the volume."""
+        return str((self._folder(job) / _LAUNCHER).relative_to(self._root))
+
+    def is_first_pod(self, job: Job, uid: str) -> bool:
+        """Whether no other pod ran the job's program, as far as Palio knows. Queues and node losses start a second."""
+        file = self._folder(job) / _POD
+        if not file.exists():
+            half = file.with_suffix(".half")
+            half.write_text(uid)
+            half.rename(file)
+        return file.read_text() == uid
+
+    def has_keeper(self, job: Job) -> bool:
+        return (self._folder(job) / _KEPT).is_dir()
+
+    def space(self, job: Job) -> os.statvfs_result | None:
+        """Of the output's file system, as the keeper last told it: at the end, and if a limit was exceeded before."""
+        try:
+            told = json.loads((self._folder(job) / _KEPT / SPACE).read_text())
+            return os.statvfs_result([int(told[name]) for name in FIELDS])
+        except (FileNotFoundError, ValueError, KeyError, TypeError):  # not yet, or being written
+            return None
+
+    def finish(self, job: Job) -> None:
+        """Has the keeper write the output of a job whose program is over."""
+        (self._folder(job) / _KEPT / FINISH).write_text("now")
+
+    def has_archive(self, job: Job) -> bool:
+        return (self._folder(job) / _KEPT / ARCHIVE).is_file()
+
+    def collect(self, job: Job, destination: Path) -> Collected:
+        """Copies the output. Raises OSError if the keeper has not kept it."""
+        limits = {"max_bytes": job.limits.output_bytes, "max_files": job.limits.output_files}
+        if not self.has_keeper(job):
+            return collect_folder(self.output(job), destination, **limits)
+        with (self._folder(job) / _KEPT / ARCHIVE).open("rb") as archive:
+            return collect_tar(archive, destination, prefix=TOP, **limits)
+
+    def prepare(self, job: Job, uid: int, *, launcher: bytes | None, is_kept: bool) -> None:
+        """Copies inputs and the launcher, and makes the output folder for the user."""
         folder = self._folder(job)
         folder.mkdir(mode=0o711, parents=True, exist_ok=True)
         (folder / _NAME).write_text(job.name)
         for mount, path in zip(inputs_of(job), self.inputs(job), strict=True):
             if not (self._root / path).exists():
                 _copy(mount.source.resolve(), self._root / path)
-        self.output(job).mkdir(mode=0o700, exist_ok=True)
-        os.chown(self.output(job), uid, uid)
-        for copy in job.output_copies:
-            write_below(str(copy.source), str(self.output(job)), place_in_output(job, copy), uid)
+        if launcher:
+            (folder / _LAUNCHER).write_bytes(launcher)
+            (folder / _LAUNCHER).chmod(0o755)
+        output = self._make(folder / (_KEPT if is_kept else _OUTPUT), uid)
+        if is_kept:
+            for name in (SPACE, FINISH):
+                (output / name).touch()
+                os.chown(output / name, uid, uid)
+        if job.output_copies:
+            begin = self._make(folder / _BEGIN, uid) if is_kept else output
+            for copy in job.output_copies:
+                write_below(str(copy.source), str(begin), place_in_output(job, copy), uid)
+
+    def _make(self, folder: Path, uid: int) -> Path:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        os.chown(folder, uid, uid)
+        return folder
 
     def refuse(self, job: Job, result: JobResult) -> None:
         """Records the result of a job that is never created."""

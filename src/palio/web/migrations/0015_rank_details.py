@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("palio", "0010_leases"),
+        ("palio", "0013_submission_origin"),
     ]
 
     operations = [

@@ -1,0 +1,156 @@
+/* The launcher: sets the limits that no field of a pod sets, and becomes the job's program. launch.py holds it compiled,
+ * and says how.
+ *
+ *   launch PROCESSES FILES FILE_BYTES PROGRAM [ARGUMENT...]
+ *
+ * The kernel counts processes by user, and others of this user may run in the pod: its placeholder, and what keeps the
+ * output. They are counted first, by the smallest limit at which a process can be started, and added to PROCESSES. If
+ * one can be started at a limit of 1, the kernel does not limit processes here, and the program does not start. With 0
+ * for PROCESSES, they are not limited.
+ *
+ * No library is linked, so that it runs in any image of its processor.
+ */
+
+typedef unsigned long word;
+enum { WRITE = 1, OPEN = 2, FORK = 57, EXECVE = 59, EXIT = 60, WAIT4 = 61, PRLIMIT = 302 };
+enum { RLIMIT_FSIZE = 1, RLIMIT_CORE = 4, RLIMIT_NPROC = 6, RLIMIT_NOFILE = 7 };
+enum { ENOENT = 2, ENOEXEC = 8, EACCES = 13, ENOTDIR = 20 };
+enum { WRITE_ONLY = 1, MOST_OTHERS = 64, NOT_LIMITED = 125, NOT_RUNNABLE = 126, NOT_FOUND = 127 };
+#define UNLIMITED (~0UL)
+
+static long call(word number, word a, word b, word c, word d)
+{
+    long result;
+    register word fourth __asm__("r10") = d;
+    __asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b), "d"(c), "r"(fourth) : "rcx", "r11", "memory");
+    return result;
+}
+
+static word length(const char *text)
+{
+    word count = 0;
+    while (text[count])
+        count++;
+    return count;
+}
+
+static char *append(char *end, const char *limit, const char *text)
+{
+    while (*text && end < limit)
+        *end++ = *text++;
+    return end;
+}
+
+/* On the error stream, and where the kubelet reads a container's last words. */
+static void fail(const char *program, const char *reason, int code)
+{
+    char text[512], *end = text, *limit = text + sizeof text - 1;
+    end = append(end, limit, "exec: \"");
+    end = append(end, limit - 80, program);
+    end = append(end, limit, "\": ");
+    end = append(end, limit, reason);
+    *end++ = '\n';
+    call(WRITE, 2, (word)text, end - text, 0);
+    long file = call(OPEN, (word) "/dev/termination-log", WRITE_ONLY, 0, 0);
+    if (file >= 0)
+        call(WRITE, file, (word)text, end - text, 0);
+    call(EXIT, code, 0, 0, 0);
+}
+
+static word number(const char *text)
+{
+    word value = 0;
+    while (*text >= '0' && *text <= '9')
+        value = value * 10 + (*text++ - '0');
+    return value;
+}
+
+static long limit_to(word resource, word soft, word hard)
+{
+    word both[2] = {soft, hard};
+    return call(PRLIMIT, 0, resource, (word)both, 0);
+}
+
+static void limit_processes(const char *program, word most)
+{
+    word hard[2];
+    if (call(PRLIMIT, 0, RLIMIT_NPROC, 0, (word)hard) < 0)
+        fail(program, "the limit on processes cannot be read", NOT_LIMITED);
+    for (word tried = 1; tried <= MOST_OTHERS; tried++) {
+        if (limit_to(RLIMIT_NPROC, tried, hard[1]) < 0)
+            break;
+        long child = call(FORK, 0, 0, 0, 0);
+        if (child == 0)
+            call(EXIT, 0, 0, 0, 0);
+        if (child < 0)
+            continue;
+        call(WAIT4, child, 0, 0, 0);
+        word total = tried - 2 + most; /* `tried` is one more than there are, of which one is this process */
+        if (tried > 1 && limit_to(RLIMIT_NPROC, total, total) >= 0)
+            return;
+        break;
+    }
+    fail(program, "this node does not limit processes", NOT_LIMITED);
+}
+
+static void become(char **command, char **environment)
+{
+    const char *name = command[0], *reason = "executable file not found in $PATH";
+    const char *path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    long error = -ENOENT, other = 0;
+    int has_slash = 0;
+    for (const char *each = name; *each; each++)
+        has_slash |= *each == '/';
+    for (char **each = environment; *each; each++)
+        if ((*each)[0] == 'P' && (*each)[1] == 'A' && (*each)[2] == 'T' && (*each)[3] == 'H' && (*each)[4] == '=')
+            path = *each + 5;
+    if (has_slash) {
+        error = call(EXECVE, (word)name, (word)command, (word)environment, 0);
+        reason = "no such file or directory";
+    } else {
+        char file[4096];
+        while (*name) {
+            word folder = 0;
+            while (path[folder] && path[folder] != ':')
+                folder++;
+            if (folder && folder + length(name) + 2 < sizeof file) {
+                char *end = file, *limit = file + sizeof file - 1;
+                for (word each = 0; each < folder; each++)
+                    *end++ = path[each];
+                *end++ = '/';
+                *append(end, limit, name) = 0;
+                error = call(EXECVE, (word)file, (word)command, (word)environment, 0);
+                if (error != -ENOENT && error != -ENOTDIR)
+                    other = error;
+            }
+            if (!path[folder])
+                break;
+            path += folder + 1;
+        }
+        error = other ? other : error;
+    }
+    if (error == -EACCES)
+        reason = "permission denied";
+    else if (error == -ENOEXEC)
+        reason = "exec format error";
+    else if (error != -ENOENT && error != -ENOTDIR)
+        reason = "it cannot be executed";
+    fail(name, reason, error == -ENOENT || error == -ENOTDIR ? NOT_FOUND : NOT_RUNNABLE);
+}
+
+__attribute__((used)) static void launch(word *stack)
+{
+    word count = stack[0];
+    char **arguments = (char **)(stack + 1), **environment = arguments + count + 1;
+    if (count < 5)
+        call(EXIT, 2, 0, 0, 0);
+    word processes = number(arguments[1]);
+    if (processes)
+        limit_processes(arguments[4], processes);
+    word files = number(arguments[2]), bytes = number(arguments[3]);
+    if (limit_to(RLIMIT_NOFILE, files, files) < 0 || limit_to(RLIMIT_FSIZE, bytes, bytes) < 0 || limit_to(RLIMIT_CORE, 0, 0) < 0)
+        fail(arguments[4], "this node does not limit files", NOT_LIMITED);
+    become(arguments + 4, environment);
+}
+
+__asm__(".globl _start\n_start:\n\tmov %rsp, %rdi\n\tand $-16, %rsp\n\tcall launch\n");

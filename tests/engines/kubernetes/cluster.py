@@ -1,0 +1,74 @@
+"""`python -m tests.engines.kubernetes.cluster [ARGUMENT...]`: runs the tests that need a cluster, in a namespace of
+their own, and passes the arguments on to pytest.
+
+With PALIO_KUBERNETES_FOLDER, in the cluster that the variables of docs/kubernetes.md name. Without, in the one-node
+cluster that ../shared/tools/kubernetes-up starts, where there is such a script.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import ROOT
+
+START = ROOT.parent / "shared/tools/kubernetes-up"
+NAME = "palio-tests"
+FOLDER = Path("/var/tmp/palio-tests-volume")  # on the machine that is the node, too
+IMAGE = "python:3.11-slim"
+BOUND_S = 60
+_OPERATOR = 12
+
+
+def objects() -> list[dict[str, Any]]:
+    """The namespace, and the volume and its claim."""
+    space = {"accessModes": ["ReadWriteMany"], "storageClassName": ""}
+    volume = {"capacity": {"storage": "10Gi"}, "hostPath": {"path": str(FOLDER)}, **space}
+    claim = {"volumeName": NAME, "resources": {"requests": {"storage": "10Gi"}}, **space}
+    here = {"name": NAME, "namespace": NAME}
+    return [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAME}},
+        {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": NAME}, "spec": volume},
+        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": here, "spec": claim},
+    ]
+
+
+def start() -> Mapping[str, str]:
+    """Starts the cluster and makes what the tests need; returns the variables that name it."""
+    said = subprocess.run([START], check=True, stdout=subprocess.PIPE, text=True).stdout
+    variables = {"KUBECONFIG": said.strip().splitlines()[-1].removeprefix("KUBECONFIG=")}
+    variables |= {f"PALIO_KUBERNETES_{name}": NAME for name in ("NAMESPACE", "CLAIM")}
+    variables |= {"PALIO_KUBERNETES_FOLDER": str(FOLDER), "PALIO_KUBERNETES_GATE_IMAGE": IMAGE}
+    FOLDER.mkdir(exist_ok=True)
+    kubectl = ["kubectl", "--kubeconfig", variables["KUBECONFIG"]]
+    listed = {"apiVersion": "v1", "kind": "List", "items": objects()}
+    subprocess.run([*kubectl, "apply", "-f", "-"], check=True, input=json.dumps(listed), text=True)
+    phase, deadline = "", time.monotonic() + BOUND_S
+    while phase != "Bound" and time.monotonic() < deadline:
+        words = [*kubectl, "-n", NAME, "get", "pvc", NAME, "-o", "jsonpath={.status.phase}"]
+        phase = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
+        time.sleep(0.5)
+    return variables
+
+
+def main(arguments: Sequence[str]) -> int:
+    variables: Mapping[str, str] = {}
+    if not os.environ.get("PALIO_KUBERNETES_FOLDER"):
+        if not START.exists():
+            print(
+                "Set PALIO_KUBERNETES_FOLDER to where the cluster's volume is mounted here; see docs/kubernetes.md.",
+                file=sys.stderr,
+            )
+            return _OPERATOR
+        variables = start()
+    asked = list(arguments) or ["tests/engines", "tests/submissions"]
+    words = [sys.executable, "-m", "pytest", "-m", "kubernetes", "--durations=15", *asked]
+    return subprocess.run(words, check=False, cwd=ROOT, env={**os.environ, **variables}).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

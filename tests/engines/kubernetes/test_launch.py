@@ -1,0 +1,114 @@
+"""The launcher, run on this machine as a user of its own."""
+
+import os
+import platform
+import subprocess
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from palio.core.engine import Limits
+from palio.core.quantities import MIB
+from palio.engines.kubernetes.launch import PATH, launched, launcher
+
+LIMITS = Limits(time_s=1, memory_bytes=64 * MIB, cpus=1, pids=9, open_files=100)
+UID = 14_231  # of nobody, and outside of the users for jobs
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a program as another user"),
+    pytest.mark.skipif(platform.machine() != "x86_64", reason="the launcher is for x86-64"),
+]
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    path = tmp_path / "launch"
+    content = launcher("amd64")
+    assert content
+    path.write_bytes(content)
+    path.chmod(0o755)
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_uid == os.getuid() and folder.is_relative_to("/tmp/"):
+            folder.chmod(0o755)
+    return path
+
+
+def run(program: Path, command: Sequence[str], *, uid: int = UID, limits_processes: bool = True, **more: str):  # type: ignore[no-untyped-def]
+    words = [str(program), *launched(command, LIMITS, limits_processes=limits_processes)[1:]]
+    environment = {"PATH": "/usr/bin:/bin", **more}
+    return subprocess.run(words, user=uid, group=uid, extra_groups=[], env=environment, capture_output=True, text=True)
+
+
+def test_unknown_processor_has_no_launcher() -> None:
+    assert launcher("riscv64") is None
+
+
+def test_command_is_wrapped() -> None:
+    assert launched(["a", "b"], LIMITS, limits_processes=True) == [PATH, "9", "100", str(64 * MIB), "a", "b"]
+    assert launched(["a"], LIMITS, limits_processes=False) == [PATH, "0", "100", str(64 * MIB), "a"]
+
+
+def test_limits_are_set_and_hold(program: Path) -> None:
+    code = textwrap.dedent("""
+        import os, resource, signal
+        for name in ("NOFILE", "FSIZE", "CORE"): print(*resource.getrlimit(getattr(resource, "RLIMIT_" + name)))
+        children = []
+        try:
+            while True:
+                child = os.fork()
+                if child == 0: signal.pause()
+                children.append(child)
+        except OSError as error: print(len(children), error.strerror)
+        for child in children: os.kill(child, 9)
+    """)
+    ended = run(program, ["python3", "-I", "-c", code])
+    assert (ended.returncode, ended.stderr) == (0, "")
+    size = 64 * MIB
+    expected = ["100 100", f"{size} {size}", "0 0", "8 Resource temporarily unavailable"]
+    assert ended.stdout.splitlines() == expected
+
+
+def test_other_processes_of_the_user_are_not_counted(program: Path) -> None:
+    others = [subprocess.Popen(["sleep", "30"], user=UID, group=UID, extra_groups=[]) for _ in range(3)]
+    try:
+        code = "for n in 1 2 3 4 5 6 7 8; do sleep 0.1 & done; wait; echo enough"
+        assert run(program, ["sh", "-c", code]).stdout == "enough\n"
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+
+def test_arguments_and_environment_are_kept(program: Path) -> None:
+    ended = run(program, ["sh", "-c", 'echo "$0|$1|$GIVEN"', "a b", ""], GIVEN="x y")
+    assert ended.stdout == "a b||x y\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "reason"),
+    [
+        ("no-such-program", 127, "executable file not found in $PATH"),
+        ("/no/such/program", 127, "no such file or directory"),
+        ("/etc/passwd", 126, "permission denied"),
+    ],
+)
+def test_program_that_cannot_start_is_named(program: Path, command: str, code: int, reason: str) -> None:
+    ended = run(program, [command])
+    assert (ended.returncode, ended.stderr) == (code, f'exec: "{command}": {reason}\n')
+
+
+def test_script_without_an_interpreter_is_named(program: Path) -> None:
+    script = program.with_name("script")
+    script.write_text("echo never\n")
+    script.chmod(0o755)
+    ended = run(program, [str(script)])
+    assert (ended.returncode, ended.stderr) == (126, f'exec: "{script}": exec format error\n')
+
+
+def test_program_does_not_start_where_processes_are_not_limited(program: Path) -> None:
+    """Root's are not."""
+    ended = run(program, ["echo", "started"], uid=0)
+    assert (ended.returncode, ended.stdout) == (125, "")
+    assert ended.stderr == 'exec: "echo": this node does not limit processes\n'
+    assert run(program, ["echo", "started"], uid=0, limits_processes=False).stdout == "started\n"
