@@ -78,7 +78,7 @@ def packets_dropped(cluster: Cluster, namespace: str, *, drop_all: bool = False)
 
 @contextmanager
 def network_policies_enforced() -> Iterator[None]:
-    """In the namespace that the environment names. What was found before holds only outside, and the other way round."""
+    """In the namespace that the environment names. No proof is taken from outside, or left there."""
     settings = Settings.read()
     _forget(settings)
     try:
