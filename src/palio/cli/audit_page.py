@@ -127,8 +127,8 @@ def _signals(signals: tuple[Signal, ...]) -> str:
     return (
         "<section><h2>Labels predicted without looking at an image</h2>"
         '<p class="soft">Balanced accuracy of a small classifier on one feature, in five-fold cross-validation, with '
-        "its 95 % interval, for the split where it is highest. The thin line is chance. p is corrected for all features "
-        "and splits.</p>"
+        "its 95 % interval, for the split where it is highest. The thin line is chance. p is corrected for all "
+        "features and splits.</p>"
         '<div class="card"><table><thead><tr><th scope="col">Feature</th><th scope="col">Score</th>'
         '<th class="strip" scope="col">0 to 1</th><th scope="col">Chance</th><th scope="col">p</th>'
         f'<th class="left" scope="col">Split</th></tr></thead><tbody>{"".join(rows)}</tbody></table></div></section>'

@@ -2,7 +2,9 @@
 
 import gzip
 import io
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -91,7 +93,9 @@ def test_dicom_without_a_person() -> None:
 
 
 def nifti(text: str = "", shape: tuple[int, ...] = (8, 9, 4)) -> bytes:
-    volume = nibabel.Nifti1Image(np.random.default_rng(1).integers(0, 99, shape).astype(np.int16), np.eye(4))
+    volume: Any = nibabel.Nifti1Image(  # type: ignore[no-untyped-call]
+        np.random.default_rng(1).integers(0, 99, shape).astype(np.int16), np.eye(4)
+    )
     volume.header["db_name"] = text.encode()
     return bytes(volume.to_bytes())
 
@@ -130,7 +134,8 @@ def test_sixteen_bits_and_palettes() -> None:
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "GIF", "nii", "dcm"])
 def test_damaged_files_never_raise(kind: str) -> None:
-    content = {"nii": nifti, "dcm": dicom}[kind]() if kind in {"nii", "dcm"} else content_of(image(1), kind)
+    made: dict[str, Callable[[], bytes]] = {"nii": nifti, "dcm": dicom}
+    content = made[kind]() if kind in made else content_of(image(1), kind)
     name = f"x.{kind.lower()}"
     step = max(1, len(content) // 40)
     for at in range(0, len(content), step):

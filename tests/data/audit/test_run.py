@@ -188,7 +188,7 @@ def test_leak_of_brightness_is_serious_only_if_it_tells_all(tmp_path: Path) -> N
 
 
 def test_class_balance(tmp_path: Path) -> None:
-    rows = []
+    rows: list[str] = []
     for split, counts in (("train", {"a": 44, "b": 4}), ("test", {"a": 10})):
         for label, number in counts.items():
             for at in range(number):

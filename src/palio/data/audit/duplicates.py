@@ -22,7 +22,7 @@ NEAR = 0.995  # correlation, of images that are nearly equal
 SAME_PICTURE = 0.9995  # correlation, of copies of one picture in another form
 COMPONENTS = 16
 NEIGHBORS = 8
-_BLANK = 2.0  # standard deviation of grey values, 0 to 255, below which an image shows nothing
+_BLANK = 2.0  # standard deviation of gray values, 0 to 255, below which an image shows nothing
 _BATCH = 20_000
 
 Floats = NDArray[np.float32]

@@ -26,6 +26,7 @@ MOST_TABLE_BYTES = 64 * MIB
 MOST_DECODED_BYTES = 256 * MIB  # of a file whose pixels are read
 HIDDEN, PUBLIC, SAMPLE = "hidden", "public", "sample"
 _OUTSIDE = "link-outside"
+_SUFFIXES = tuple(SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -229,6 +230,7 @@ def _too_many() -> Finding:
 
 def known_suffix(name: str) -> str:
     """The suffix of an image's name, such as .nii.gz, or the last one."""
-    low = PurePosixPath(name).name.lower()
-    known = [suffix for suffix in SUFFIXES if low.endswith(suffix)]
-    return max(known, key=len) if known else PurePosixPath(low).suffix
+    low = name.rpartition("/")[2].lower()
+    if low.endswith(_SUFFIXES):
+        return max((suffix for suffix in _SUFFIXES if low.endswith(suffix)), key=len)
+    return PurePosixPath(low).suffix

@@ -2,7 +2,7 @@
 
 Covered: files that are no images, truncated ones, decompression bombs (limits on pixels and on inflated bytes), images
 of many pages, and files that take long (a timer). Memory is limited by the process (workers.py). An image is reduced to
-SIDE x SIDE grey values; of a volume or stack, that is its middle slice.
+SIDE x SIDE gray values; of a volume or stack, that is its middle slice.
 """
 
 import gzip
@@ -40,7 +40,7 @@ class Measured:
     """One file. Fields are empty or None if the file does not tell them; `fault` is a clause if it cannot be read.
 
     `shape` is the size, such as 64x64; `form` the format and mode; `encoding` how it is compressed, such as a digest of
-    JPEG's quantization tables. `brightness` is the mean grey level, in the unit of the image. `pixels` is a digest of
+    JPEG's quantization tables. `brightness` is the mean gray level, in the unit of the image. `pixels` is a digest of
     form, size and decoded values. `patient` is the ID in a DICOM file. `small` is SIDE x SIDE bytes, or empty.
     """
 
@@ -157,7 +157,7 @@ def _pages(image: "Image.Image") -> int:
 
 
 def _reduced(image: "Image.Image") -> tuple[float, bytes, str]:
-    """The mean brightness, the small grey image, and the digest of the pixels."""
+    """The mean brightness, the small gray image, and the digest of the pixels."""
     from PIL import Image
 
     values = np.asarray(image)
@@ -167,15 +167,15 @@ def _reduced(image: "Image.Image") -> tuple[float, bytes, str]:
     else:
         digest.update(np.ascontiguousarray(values).data)
     if image.mode in {"1", "L", "P", "LA", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "LAB"}:
-        grey = image if image.mode == "L" else image.convert("RGB").convert("L")
-        small = grey.resize((SIDE, SIDE), Image.Resampling.BOX)
-        return float(np.asarray(grey).mean()), small.tobytes(), digest.hexdigest()[:32]
+        gray = image if image.mode == "L" else image.convert("RGB").convert("L")
+        small = gray.resize((SIDE, SIDE), Image.Resampling.BOX)
+        return float(np.asarray(gray).mean()), small.tobytes(), digest.hexdigest()[:32]
     brightness, small_bytes = _small(values)
     return brightness, small_bytes, digest.hexdigest()[:32]
 
 
 def _small(plane: NDArray[Any]) -> tuple[float, bytes]:
-    """The mean and the small image of grey values of any type and range, (height, width)."""
+    """The mean and the small image of gray values of any type and range, (height, width)."""
     from PIL import Image
 
     values = np.nan_to_num(np.asarray(plane, dtype=np.float32), posinf=0, neginf=0)

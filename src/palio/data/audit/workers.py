@@ -1,6 +1,6 @@
 """Measures many files in a few processes, with limits, so that a hostile file harms only the process that reads it.
 
-Covered: a file on which a process crashes, runs out of memory, or never ends: it is named, and the rest goes on. The
+Covered: a file on which a process crashes, runs out of memory, or never ends: it is named, and the others are measured. The
 order of files is drawn once, so that an audit with a time limit looks at a random sample.
 """
 
@@ -56,7 +56,7 @@ def measure_all(
                 pool = pool.renewed()
                 continue
             break
-        # Those that were being read when a process ended: each alone, so that it is known which one it was.
+        # Those that were being read when a process ended: each by itself, so that it is known which one it was.
         while suspects:
             batch = suspects.popleft()
             pool = pool.renewed(1)
