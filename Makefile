@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-kubernetes proof storm check audit bench fuzz screenshots clean
+.PHONY: help setup demo test azurite test-postgresql test-kubernetes proof storm check audit bench fuzz screenshots clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -19,6 +19,8 @@ $(VENV)/.complete: pyproject.toml
 	@echo "Installing Palio and its dependencies into $(VENV) (a few minutes the first time)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[mednist,dev]'
+	@$(PYTHON) -m venv $(VENV)/services # moto needs an older python-dateutil than the Kubernetes client
+	@$(VENV)/services/bin/python -m pip install --quiet --disable-pip-version-check 'moto[server,s3]>=5.1,<6'
 	@touch $@
 
 demo: setup ## train, pack, run, score and submit a model, then show it on a leaderboard
@@ -27,6 +29,13 @@ demo: setup ## train, pack, run, score and submit a model, then show it on a lea
 # In three processes, because tests with engines mostly wait. tests/conftest.py says which stay together.
 test: setup ## run every test that this machine can run (TESTS="..." for some); skipped ones are listed
 	@$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder --durations=15 $(TESTS)
+
+test-postgresql: setup ## run the server's tests on PostgreSQL (TESTS="..." for some), two parts at a time
+	@$(BIN)/python -m tests.web.on_postgresql $(TESTS)
+
+azurite: setup ## install azurite with npm, for the tests of Azure Blob Storage
+	@command -v npm >/dev/null || { echo "Install Node.js with npm, for example Debian's package npm." >&2; exit 12; }
+	@npm install --silent --no-fund --no-audit --prefix $(VENV)/services azurite@3
 
 test-kubernetes: setup ## run the engines' tests on your cluster; docs/kubernetes.md says what it needs
 	@test -n "$$PALIO_KUBERNETES_FOLDER" || \

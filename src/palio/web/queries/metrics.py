@@ -19,8 +19,8 @@ from palio.core.attempt.states import RUNNING, State
 from palio.core.errors import Cause
 from palio.web.models import Attempt, ControllerBeat, Counter
 from palio.web.queries.queue import controller
-from palio.web.verbs.queue import living_controllers
 from palio.web.verbs.counters import NOBODY, STAGE_BOUNDS_S, Counted
+from palio.web.verbs.queue import living_controllers
 
 # Exported from the start as 0: Prometheus sees no increase in a series that begins at 1.
 _ENDS = (

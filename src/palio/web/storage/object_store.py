@@ -192,7 +192,8 @@ class ObjectStore:
         given: dict[str, Any] = {"checksum_algorithm": "SHA256"} if self._scheme == "s3" else {}
         retries: Any = {"max_retries": 5, "retry_timeout": timedelta(seconds=_RETRIES_S)}
         try:
-            return from_url(self._url, client_options=options, retry_config=retries, **given)
+            made: Any = from_url
+            return made(self._url, client_options=options, retry_config=retries, **given)  # type: ignore[no-any-return]
         except Exception:  # noqa: BLE001 - of several kinds; their texts may quote a credential
             raise PalioError(
                 "store-refused",

@@ -1,5 +1,6 @@
 """Re-runs and re-scores of a single submission, for organizers."""
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
