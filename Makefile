@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-kubernetes proof storm check audit bench fuzz screenshots clean
+.PHONY: help setup demo test azurite test-postgresql test-kubernetes proof storm check audit bench fuzz screenshots clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -19,6 +19,8 @@ $(VENV)/.complete: pyproject.toml
 	@echo "Installing Palio and its dependencies into $(VENV) (a few minutes the first time)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[mednist,dev]'
+	@$(PYTHON) -m venv $(VENV)/services # moto needs an older python-dateutil than the Kubernetes client
+	@$(VENV)/services/bin/python -m pip install --quiet --disable-pip-version-check 'moto[server,s3]>=5.1,<6'
 	@touch $@
 
 demo: setup ## train, pack, run, score and submit a model, then show it on a leaderboard
@@ -31,6 +33,13 @@ test: setup ## run every test that this machine can run (TESTS="..." for some); 
 # Of your cluster, or else of the one that ../shared/tools/kubernetes-up starts, where there is such a script.
 test-kubernetes: setup ## run engines' tests and attacks on a cluster (TESTS="..." for some); see docs/kubernetes.md
 	@$(BIN)/python -m tests.engines.kubernetes.cluster $(TESTS)
+
+test-postgresql: setup ## run the server's tests on PostgreSQL (TESTS="..." for some), two parts at a time
+	@$(BIN)/python -m tests.web.on_postgresql $(TESTS)
+
+azurite: setup ## install azurite with npm, for the tests of Azure Blob Storage
+	@command -v npm >/dev/null || { echo "Install Node.js with npm, for example Debian's package npm." >&2; exit 12; }
+	@npm install --silent --no-fund --no-audit --prefix $(VENV)/services azurite@3
 
 proof: ## run demo and tests in a clone of HEAD, with and without Docker (PROOF=--full: all tests)
 	@$(PYTHON) -m tests.clean_clone $(PROOF)

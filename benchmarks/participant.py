@@ -34,8 +34,9 @@ def join_challenge(data: Path, bundle: Path) -> str:
     return token
 
 
-def join_as_several(data: Path, bundle: Path, many: int) -> list[str]:
+def join_as_several(data: Path, bundle: Path, many: int, database_url: str = "") -> list[str]:
     """The same with `many` participants, each of whom may have one submission on its way."""
     setting = os.environ | {"PALIO_DATA": str(data), "DJANGO_SETTINGS_MODULE": "palio.web.settings"}
+    setting |= {"DATABASE_URL": database_url} if database_url else {}
     made = [sys.executable, "-c", SET_UP, str(bundle), SLUG, str(many)]
     return subprocess.run(made, env=setting, stdout=subprocess.PIPE, text=True, check=True).stdout.split()

@@ -20,6 +20,7 @@ _LONGEST = (_DOCKER, "tests/web/test_on_postgresql.py", "tests/core/attempt/test
 settings.register_profile("seeded", derandomize=True, deadline=None)
 settings.load_profile("seeded")
 NO_CLUSTER = "no cluster is named (PALIO_KUBERNETES_FOLDER)"
+NO_AZURITE = "azurite is not installed (make azurite)"
 NOTHING_MAY_BE_SKIPPED = os.environ.get("PALIO_TEST_ALL") == "1"
 
 
@@ -59,7 +60,9 @@ def _group(item: pytest.Item) -> str:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """With PALIO_TEST_ALL=1, whatever else skips a test fails it too; but not where it runs on the other database."""
     report = yield
-    elsewhere = report.skipped and any(where in str(report.longrepr) for where in ("PostgreSQL", NO_CLUSTER))
+    elsewhere = report.skipped and any(
+        where in str(report.longrepr) for where in ("PostgreSQL", NO_CLUSTER, NO_AZURITE, "moto accepts")
+    )
     if NOTHING_MAY_BE_SKIPPED and report.skipped and not hasattr(report, "wasxfail") and not elsewhere:
         report.outcome, report.longrepr = "failed", f"PALIO_TEST_ALL=1, and it was skipped: {report.longrepr}"
     return report

@@ -1,4 +1,5 @@
-"""`make storm`: 200 kills, database locks and full disks against a real platform, on each engine that works here.
+"""`make storm`: 200 kills, database locks and full disks against a real platform, on each engine and database that
+works here.
 
 Needs root for the small disk that it fills; without root, nothing is filled. Never kills dockerd.
 """
@@ -7,15 +8,20 @@ import argparse
 import random
 import signal
 import sys
+from itertools import product
 
 from tests.storm.storm import storm
+from tests.web.postgresql import programs
 
 from palio.engines import AUTO, find_fault
+
+DATABASES = ("sqlite", "postgresql")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.storm", description=str(__doc__).split("\n\n")[0])
     parser.add_argument("--engine", action="append", choices=AUTO, help="default: each that works here")
+    parser.add_argument("--database", action="append", choices=DATABASES, help="default: each that works here")
     parser.add_argument("--blows", type=int, default=200)
     parser.add_argument("--minutes", type=float, default=30.0, help="no blow after that; default: 30")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
@@ -25,10 +31,12 @@ def main() -> int:
     if not engines:
         print("No engine works on this machine, so there is nothing to strike.", file=sys.stderr)
         return 12
+    databases = asked.database or [name for name in DATABASES if name == "sqlite" or programs() is not None]
     failed = 0
-    for engine in engines:
-        print(f"storm on {engine}, seed {asked.seed}, {asked.blows} blows", flush=True)
-        with storm(asked.seed, engine, blows=asked.blows, seconds=asked.minutes * 60, say=_say) as report:
+    for engine, database in product(engines, databases):
+        print(f"storm on {engine} with {database}, seed {asked.seed}, {asked.blows} blows", flush=True)
+        seconds = asked.minutes * 60
+        with storm(asked.seed, engine, blows=asked.blows, seconds=seconds, say=_say, database=database) as report:
             print(report.shown(), flush=True)
             fell_short = report.struck.total() < asked.blows
             if fell_short:

@@ -1,4 +1,9 @@
-"""What strikes the platform: SIGKILL, write locks on its database, and full disks. Dockerd is never touched."""
+"""What strikes the platform: SIGKILL, write locks on its database, and full disks. Dockerd is never touched.
+
+With PostgreSQL also: its server killed, one of its connections killed (which makes it recover), and a controller that
+is paused with all that it has started until its lease has expired. The clock is not turned here, as it belongs to the
+whole machine: tests/web/controller/test_lease.py turns the database's.
+"""
 
 import os
 import random
@@ -9,8 +14,14 @@ import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 
-from tests.storm.site import Site
+import psycopg
+from tests.storm.site import Site, Unavailable
+from tests.web.serving.running import tree
 
+from palio.web.controller.lease_clock import LEASE_S
+
+DOWN_S = (0.1, 6.0)
+PAUSED_S = (LEASE_S + 1, LEASE_S + 8)
 LOCK_S = (3.0, 25.0)
 FULL_S = (2.0, 10.0)
 SOON_S = 10.0
@@ -26,7 +37,7 @@ class Blows:
         self._stop = threading.Event()
         self.failures: list[str] = []
         kinds: list[tuple[str, int, Callable[[], bool]]] = [
-            ("kill the controller", 14, lambda: self._kill(self._controller())),
+            ("kill the controller", 14, lambda: self._kill(site.controllers())),
             ("kill an evaluation", 14, lambda: self._kill(site.evaluations())),
             ("kill a sandbox's supervisor", 14, lambda: self._kill(self._soon(site.supervisors))),
             ("kill a web process", 12, lambda: self._kill(site.web())),
@@ -34,6 +45,12 @@ class Blows:
             ("lock the database", 10, lambda: self._last("lock", self._lock)),
             ("fill the disk", 8, lambda: self._last("full", self._fill)),
         ]
+        if site.postgresql is not None:
+            kinds += [
+                ("kill PostgreSQL", 14, self._kill_postgresql),
+                ("kill a connection of PostgreSQL", 8, lambda: self._kill(self._connections())),
+                ("pause a controller past its lease", 8, lambda: self._last("pause", self._pause)),
+            ]
         if site.engine != "bubblewrap":
             kinds = [kind for kind in kinds if "sandbox" not in kind[0]]
         self.kinds = kinds if site.has_disk else [kind for kind in kinds if "disk" not in kind[0]]
@@ -52,7 +69,7 @@ class Blows:
     def _ended(self) -> int:
         try:
             return self._site.count("SELECT count(*) FROM palio_attempt WHERE finished IS NOT NULL")
-        except sqlite3.OperationalError:  # a full disk
+        except Unavailable:
             return 0
 
     def end(self) -> None:
@@ -61,9 +78,32 @@ class Blows:
         for thread in self._lasting.values():
             thread.join()
 
-    def _controller(self) -> list[int]:
-        controller = self._site.controller()
-        return [] if controller is None else [controller]
+    def _connections(self) -> list[int]:
+        assert self._site.postgresql is not None
+        return self._site.postgresql.processes()[1:]
+
+    def _kill_postgresql(self) -> bool:
+        assert self._site.postgresql is not None
+        self._site.postgresql.kill()
+        self._stop.wait(self._chance.uniform(*DOWN_S))
+        self._site.postgresql.start()
+        return True
+
+    def _pause(self, seconds: float) -> None:
+        """With its workers, as on a machine that is suspended; the sandboxes go on."""
+        controllers = self._site.controllers()
+        if not controllers:
+            return
+        paused = [*tree(self._chance.choice(controllers))]
+        try:
+            for process in paused:
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGSTOP)
+            self._stop.wait(seconds)
+        finally:
+            for process in paused:
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGCONT)
 
     def _soon(self, find: Callable[[], list[int]]) -> list[int]:
         """What lives for a moment only is waited for, and is then at any stage of its life."""
@@ -93,7 +133,7 @@ class Blows:
         thread = self._lasting.get(kind)
         if thread is not None and thread.is_alive():
             return False
-        seconds = self._chance.uniform(*(LOCK_S if kind == "lock" else FULL_S))
+        seconds = self._chance.uniform(*{"lock": LOCK_S, "full": FULL_S, "pause": PAUSED_S}[kind])
         self._lasting[kind] = threading.Thread(target=self._noting, args=(act, seconds))
         self._lasting[kind].start()
         return True
@@ -106,6 +146,12 @@ class Blows:
 
     def _lock(self, seconds: float) -> None:
         """As a backup, an administrator's shell or a slow disk would: nobody else can write."""
+        if self._site.postgresql is not None:
+            with suppress(psycopg.OperationalError), psycopg.connect(self._site.postgresql.url) as there:
+                there.execute("LOCK TABLE palio_attempt IN EXCLUSIVE MODE")
+                self._stop.wait(seconds)
+                there.rollback()
+            return
         with closing(self._site.open()) as database:
             database.isolation_level = None
             for _ in range(20):

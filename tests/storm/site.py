@@ -5,16 +5,28 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from tests.web.serving.running import Running, is_running, tree
+import psycopg
+from tests.web.postgresql import Server
+from tests.web.serving.running import Running, environment, is_running, tree
 
 import palio
 
+_LEASES = "SELECT process FROM palio_controllerbeat WHERE expires > now()"
+_COPY = """
+import sys
+from pathlib import Path
+from palio.web.serving.database_conversion import copy_postgresql
+copy_postgresql(Path(sys.argv[1]))
+"""
+Unavailable = (sqlite3.OperationalError, psycopg.OperationalError)  # a full disk, a lock, a server that was killed
 DISK_BYTES = 420 << 20  # 256 MiB of which have to be free for anything to be started
 START_S = 90.0
 
@@ -37,10 +49,14 @@ class Planted:
 
 
 class Site:
-    """`palio serve` at work in `home`; `has_disk` tells whether its disk is its own, and so may be filled."""
+    """`palio serve` at work in `home`; `has_disk` tells whether its disk is its own, and so may be filled. With a
+    PostgreSQL server, a second controller shares the work.
+    """
 
-    def __init__(self, home: Path, engine: str, planted: Planted | None = None) -> None:
-        self.home, self.engine = home, engine
+    def __init__(
+        self, home: Path, engine: str, planted: Planted | None = None, postgresql: Server | None = None
+    ) -> None:
+        self.home, self.engine, self.postgresql = home, engine, postgresql
         self.data, self.cache = home / "data", home / "cache"
         self.data.mkdir()
         self.has_disk = self._mount()
@@ -52,11 +68,14 @@ class Site:
             "PALIO_MEMORY_GIB": "16",
             "XDG_CACHE_HOME": str(self.cache),
         }
+        if postgresql is not None:
+            self._operated["DATABASE_URL"] = postgresql.url
         if planted is not None:
             self._operated["PYTHONPATH"] = str(planted.plant(home / "planted"))
         self.starts = 0
         self.exit_codes: list[int] = []
         self.seen: set[tuple[int, str]] = set()  # every process of it that was ever found, with when it started
+        self.second: Running | None = None
         try:
             self.running = self._begin()
         except BaseException:
@@ -84,34 +103,44 @@ class Site:
                 with suppress(ProcessLookupError):
                     os.kill(process, signal.SIGKILL)
             raise
+        if self.postgresql is not None:
+            self.second = Running(self.data, command="controller", **self._operated)
         return started
+
+    @property
+    def _all_running(self) -> list[Running]:
+        return [self.running, *([self.second] if self.second is not None else [])]
 
     @property
     def address(self) -> str:
         return self.running.address
 
     def processes(self) -> dict[int, int]:
-        found = self.running.tree()
+        found = {process: parent for each in self._all_running for process, parent in each.tree().items()}
         self.seen |= {(process, _started(process)) for process in found}
         return found
 
-    def controller(self) -> int | None:
-        """The process that holds the controller's lock, if it is one of ours and lives."""
-        with suppress(OSError, ValueError):
-            process = int((self.data / "evaluating.lock").read_text())
-            if process in self.processes():
-                return process
-        return None
+    def controllers(self) -> list[int]:
+        """The processes that have the controller's lock or, with PostgreSQL, a lease, if they are ours and live."""
+        ours = self.processes()
+        with suppress(OSError, ValueError, *Unavailable):
+            if self.postgresql is None:
+                named = [(self.data / "evaluating.lock").read_text()]
+            else:
+                named = [row[0].rpartition(":")[2] for row in self._rows(_LEASES)]
+            return sorted({int(process) for process in named if process.strip()} & set(ours))
+        return []
 
     def evaluations(self) -> list[int]:
-        """What the controller has started, which evaluates attempts."""
-        controller = self.controller()
-        return [] if controller is None else sorted(set(tree(controller)) - {controller})
+        """What the controllers have started, which evaluates attempts."""
+        controllers = self.controllers()
+        return sorted({process for each in controllers for process in tree(each)} - {*controllers})
 
     def web(self) -> list[int]:
         """The processes that answer requests, and those that these have started."""
-        supervisor, controller = self.running.process.pid, self.controller()
-        charges = [child for child, parent in self.processes().items() if parent == supervisor and child != controller]
+        supervisor, controllers = self.running.process.pid, {*self.controllers()}
+        children = [child for child, parent in self.processes().items() if parent == supervisor]
+        charges = [child for child in children if child not in controllers]
         return sorted({process for charge in charges for process in tree(charge)})
 
     def supervisors(self) -> list[int]:
@@ -131,15 +160,24 @@ class Site:
         self.running = self._begin()
 
     def kill_all(self) -> None:
-        for process in self.processes() or {self.running.process.pid: 0}:
+        for process in {*self.processes(), *(each.process.pid for each in self._all_running)}:
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
-        self.running.process.wait(20)
+        for each in self._all_running:
+            each.process.wait(20)
 
     def end(self) -> int:
         """In order, as an operator does it; returns the exit code."""
         self.processes()
-        return self.running.end()
+        codes = [each.end() for each in self._all_running]
+        if self.postgresql is not None:
+            self._copy_database()
+        return max(codes, key=abs)
+
+    def _copy_database(self) -> None:
+        """As SQLite, which is what the findings read; so the conversion is judged too."""
+        given = environment(**self._operated, PALIO_DATA=str(self.data), DJANGO_SETTINGS_MODULE="palio.web.settings")
+        subprocess.run([sys.executable, "-c", _COPY, str(self.data / "palio.sqlite3")], env=given, check=True)
 
     def left_processes(self) -> list[int]:
         return sorted(
@@ -152,8 +190,14 @@ class Site:
         return sqlite3.connect(self.data / "palio.sqlite3", timeout=30)
 
     def count(self, query: str) -> int:
+        return int(self._rows(query)[0][0])
+
+    def _rows(self, query: str) -> list[tuple[Any, ...]]:
+        if self.postgresql is not None:
+            with psycopg.connect(self.postgresql.url, connect_timeout=5, options="-c statement_timeout=30s") as there:
+                return there.execute(query).fetchall()
         with closing(self.open()) as database:
-            return int(database.execute(query).fetchone()[0])
+            return database.execute(query).fetchall()
 
     def wait_until(self, reached: Callable[[], bool], seconds: float) -> bool:
         deadline = time.monotonic() + seconds
@@ -164,7 +208,7 @@ class Site:
         return True
 
     def close(self) -> None:
-        if self.running.process.poll() is None:
+        if any(each.process.poll() is None for each in self._all_running):
             self.kill_all()
         self._unmount()
 

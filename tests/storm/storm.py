@@ -3,13 +3,12 @@
 import os
 import random
 import shutil
-import sqlite3
 import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,8 +17,9 @@ from tests.docker_command import docker_if_any, remove_images
 from tests.storm import findings
 from tests.storm.blows import Blows
 from tests.storm.challenge import LABEL, Expected, write_challenge, write_submission
-from tests.storm.site import Planted, Site
+from tests.storm.site import Planted, Site, Unavailable
 from tests.storm.starts import Starts
+from tests.web import postgresql
 
 from palio.client import Connection
 from palio.client.submitting import submit
@@ -34,13 +34,17 @@ READY_S = 60.0  # until the first of them are there
 SETTLE_S = 900.0  # what is tried again after a fault waits for 6 minutes at the longest
 _PENDING = "SELECT count(*) FROM palio_attempt WHERE state NOT IN ('scored', 'failed', 'cancelled')"
 
-_NOT_LATER = "AND NOT (state = 'queued' AND not_before > strftime('%Y-%m-%d %H:%M:%f', 'now'))"
+_NOT_LATER = {
+    "sqlite": "AND NOT (state = 'queued' AND not_before > strftime('%Y-%m-%d %H:%M:%f', 'now'))",
+    "postgresql": "AND NOT (state = 'queued' AND not_before > now())",
+}
 
 
 @dataclass
 class Report:
     seed: int
     engine: str
+    database: str = "sqlite"
     struck: Counter[str] = field(default_factory=Counter)
     missed: int = 0  # nothing of the kind was there to strike
     submissions: int = 0
@@ -57,7 +61,7 @@ class Report:
         return findings.judge(self.data, self.accepted, self.starts)
 
     def shown(self) -> str:
-        lines = [f"storm on {self.engine}, seed {self.seed}: {self.seconds:.0f} s"]
+        lines = [f"storm on {self.engine} with {self.database}, seed {self.seed}: {self.seconds:.0f} s"]
         lines += [f"  {many:>5}  {kind}" for kind, many in sorted(self.struck.items())]
         lines.append(f"  {self.submissions:>5}  submissions in {self.attempts} attempts")
         lines += [f"  {many:>5}    ended as {end}" for end, many in sorted(self.ends.items())]
@@ -94,8 +98,9 @@ class Submitter:
 
     def _has_enough(self) -> bool:
         try:
-            return self._site.count(f"{_PENDING} {_NOT_LATER}") >= WAITING
-        except sqlite3.OperationalError:  # a full disk, a locked database
+            database = "sqlite" if self._site.postgresql is None else "postgresql"
+            return self._site.count(f"{_PENDING} {_NOT_LATER[database]}") >= WAITING
+        except Unavailable:
             return True
 
     def _submit_all(self, token: str) -> None:
@@ -136,18 +141,22 @@ def storm(
     settle_s: float = SETTLE_S,
     say: Callable[[str], None] = print,
     planted: Planted | None = None,
+    database: str = "sqlite",
 ) -> Iterator[Report]:
     """Gives the report of a storm that is over; what it left on disk goes afterwards."""
     chance = random.Random(seed)
-    report, begin = Report(seed, engine), time.monotonic()
+    report, begin = Report(seed, engine, database), time.monotonic()
     home = Path(tempfile.mkdtemp(prefix="palio-storm-", dir="/var/tmp"))
     before_cache, groups = os.environ.get("XDG_CACHE_HOME"), findings.empty_groups()
     os.environ["XDG_CACHE_HOME"] = str(home / "cache")
     site, starts, submitter, struck = None, None, None, None
+    held = ExitStack()
     try:
-        site = Site(home, engine, planted)
+        server = held.enter_context(postgresql.server()) if database == "postgresql" else None
+        site = Site(home, engine, planted, server)
         starts = Starts(engine, home, site.cache)
-        tokens = join_as_several(site.data, write_challenge(home / "bundle", chance), TEAMS)
+        bundle = write_challenge(home / "bundle", chance)
+        tokens = join_as_several(site.data, bundle, TEAMS, server.url if server is not None else "")
         (home / "submissions").mkdir()
         submitter = Submitter(site, tokens, home / "submissions", random.Random(seed + 1), submissions)
         struck = Blows(site, chance)
@@ -193,6 +202,7 @@ def storm(
             if report.findings and os.environ.get("PALIO_STORM_KEEP"):
                 shutil.copytree(home, os.environ["PALIO_STORM_KEEP"], symlinks=True, dirs_exist_ok=True)
             site.close()
+        held.close()
         shutil.rmtree(home, ignore_errors=True)
         remove_images(*_images_of(home))
         if before_cache is None:

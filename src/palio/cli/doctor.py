@@ -1,9 +1,11 @@
 """`palio doctor`: what this machine can run, and how to add what is missing."""
 
 import importlib.util
+import json
 import os
 import platform
 import shutil
+import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from palio.engines import ENGINES
 
 FREE_GIB_WANTED = 10
 REFERENCE_PACKAGES = ("torch", "monai", "sklearn")  # imported by the MedNIST programs
+STORE_VARIABLES = ("PALIO_STORE_URL", "PALIO_STORE_URL_FILE", "PALIO_CONFIG")
 PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
 
 
@@ -40,12 +43,12 @@ class Finding:
 def doctor(engine_name: str | None, as_json: bool) -> int:
     """Check what this machine can run: engines, isolation, disk, memory and packages.
 
-    For anything missing, prints the command that adds it. Exits with 0 if at least one engine is available, else with
-    12.
+    For anything missing, prints the command that adds it. Also checks the file store of a server's settings, if they
+    name one. Exits with 0 if at least one engine is available and the file store can be used, else with 12.
     """
     from palio.engines import AUTO, find_fault, open_engine
 
-    findings = [_python(), _system(), _memory(), _disk(), *_packages(), *_proxy()]
+    findings = [_python(), _system(), _memory(), _disk(), *_packages(), *_proxy(), *(stores := _file_store())]
     isolation: dict[str, list[dict[str, str]]] = {}
     for name in [engine_name] if engine_name else AUTO:
         if fault := find_fault(name):
@@ -62,7 +65,7 @@ def doctor(engine_name: str | None, as_json: bool) -> int:
         rendering.echo_json({"findings": [asdict(finding) for finding in findings], "isolation": isolation})
     else:
         _show(findings, isolation, is_one=engine_name is not None)
-    return 0 if isolation else EXIT_CODES[Cause.PLATFORM]
+    return 0 if isolation and all(store.fine for store in stores) else EXIT_CODES[Cause.PLATFORM]
 
 
 def _show(findings: list[Finding], isolation: dict[str, list[dict[str, str]]], *, is_one: bool) -> None:
@@ -124,6 +127,20 @@ def _packages() -> list[Finding]:
         text = f"{', '.join(missing)} not installed; bubblewrap runs submissions on this Python"
         return [Finding("Packages", False, text, f"{sys.executable} -m pip install 'palio[mednist]'")]
     return [Finding("Packages", True, "PyTorch, MONAI and scikit-learn are installed, for submissions on bubblewrap")]
+
+
+def _file_store() -> list[Finding]:
+    """Of the server that is configured here. Only a server's process reads its settings."""
+    if not any(os.environ.get(name) for name in STORE_VARIABLES) and not Path("palio.toml").exists():
+        return []
+    command = [sys.executable, "-P", "-m", "palio.web.serving", "check-store"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        found = json.loads(ran.stdout)
+    except ValueError:  # the settings are invalid
+        lines = ran.stderr.strip().splitlines() or [f"exit code {ran.returncode}"]
+        return [Finding("File store", False, lines[0], "Run `palio serve`, which lists what is wrong.")]
+    return [Finding("File store", found["fine"], found["text"], found["next_step"])] if found else []
 
 
 def _proxy() -> list[Finding]:

@@ -30,10 +30,12 @@ from palio.web.controller import moves as moves_made
 from palio.web.controller import worker, worker_deaths
 from palio.web.controller.attempt_result import Outcome
 from palio.web.controller.engines import Engines
-from palio.web.controller.lease import LEASE_S, Lease, LeaseLostError, refuse_unshared
+from palio.web.controller.lease import Lease, LeaseLostError, refuse_unshared
+from palio.web.controller.lease_clock import LEASE_S
 from palio.web.controller.loop import Controller
 from palio.web.controller.worker import Death, WorkerEnd
 from palio.web.models import Attempt, ControllerBeat, Event
+from palio.web.queries.metrics import PlatformCollector
 
 several = pytest.mark.skipif("DATABASE_URL" not in os.environ, reason="runs on PostgreSQL, see test_on_postgresql.py")
 SCORED = Outcome(Verdict.SCORED, scores={"accuracy": 0.5}, stages=(Stage.BUILD, Stage.PREDICT, Stage.SCORE))
@@ -469,3 +471,24 @@ def test_lease_with_sqlite_never_expires_and_ends_the_ones_before(world: World) 
     with pytest.raises(LeaseLostError):
         first.renew(**SHOWN)
     second.release()
+
+
+@pytest.mark.django_db
+def test_lost_lease_counted(world: World, make_controller: Callable[..., SteppedController]) -> None:
+    stepped = make_controller()
+    stepped.controller.tick()
+    assert losses() == (0.0, 0.0)
+    add_submission(world.team, world.bob)
+    stepped.run_until(lambda: stepped.controller.active_attempts == 1)
+    ControllerBeat.objects.update(expires=module.ENDED)
+    stepped.controller._beaten = float("-inf")  # the next heartbeat is due
+    stepped.controller.tick()
+    assert losses() == (1.0, 1.0)
+    stepped.finish()
+    assert losses() == (1.0, 1.0)
+
+
+def losses() -> tuple[float, float]:
+    """Leases and attempts, as /metrics has them."""
+    found = {metric.name: metric.samples[0].value for metric in PlatformCollector().collect() if metric.samples}
+    return found["palio_leases_lost"], found["palio_attempts_lost"]

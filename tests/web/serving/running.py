@@ -16,6 +16,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+from tests.web.postgresql import database_for
+
+SQLITE_ONLY = pytest.mark.skipif("DATABASE_URL" in os.environ, reason="about SQLite, and not about PostgreSQL")
 START_S = 60.0  # generous, as tests share the machine; how long it takes is measured in benchmarks/serving.py
 
 
@@ -25,17 +29,24 @@ def free_port() -> int:
         return int(trial.getsockname()[1])
 
 
-def environment(**more: str) -> dict[str, str]:
-    """This one, without settings of a platform."""
-    others = ("PALIO_", "DJANGO_ALLOW_ASYNC_UNSAFE")  # the latter is a browser test's that has not ended
+def environment(data: Path | None = None, /, **more: str) -> dict[str, str]:
+    """This one, without settings of a platform. Where tests run on PostgreSQL, a data folder has a database there."""
+    others = ("PALIO_", "DJANGO_ALLOW_ASYNC_UNSAFE", "DATABASE_URL")  # the second is a browser test's
     kept = {name: value for name, value in os.environ.items() if not name.startswith(others)}
+    data = data or (Path(more["PALIO_DATA"]) if "PALIO_DATA" in more else None)
+    if data is not None and "DATABASE_URL" in os.environ and "DATABASE_URL" not in more:
+        kept["DATABASE_URL"] = database_for(os.environ["DATABASE_URL"], data)
     return kept | {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"} | more
 
 
 def palio(*arguments: object, **more: str) -> subprocess.CompletedProcess[str]:
     """Runs a command to its end."""
-    command = [sys.executable, "-m", "palio", *map(str, arguments)]
-    return subprocess.run(command, env=environment(**more), capture_output=True, text=True, timeout=120, check=False)
+    words = [*map(str, arguments)]
+    command = [sys.executable, "-m", "palio", *words]
+    data = Path(words[words.index("--data") + 1]) if "--data" in words else None
+    return subprocess.run(
+        command, env=environment(data, **more), capture_output=True, text=True, timeout=120, check=False
+    )
 
 
 class Running:
@@ -50,7 +61,7 @@ class Running:
         with self._printed.open("wb") as printed:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "palio", command, "--data", str(data), *port, *map(str, arguments)],
-                env=environment(**more),
+                env=environment(data, **more),
                 stdout=printed,
                 stderr=subprocess.STDOUT,
             )

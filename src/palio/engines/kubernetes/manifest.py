@@ -96,9 +96,9 @@ def job_manifest(
 ) -> dict[str, Any]:
     """The batch/v1 Job. `inputs` are the paths of the job's mounts in the claim's volume, in their order, and `output`
     is that of its output; `begin` that of what an output in memory starts with. `volumes` are the paths that its image
-    declares as volumes. `starts` is what its container starts, and `launcher` the path of the launcher that does, if there is one; `limits_processes`: whether it limits
-    these too. `node`: the name of the only one it may run on.
-    With `targets` (see probe_program), the job starts only if its pod reaches none of them.
+    declares as volumes. `starts` is what its container starts, and `launcher` the path of the launcher that does, if
+    there is one; `limits_processes`: whether it limits these too. `node`: the name of the only one it may run on. With
+    `targets` (see probe_program), the job starts only if its pod reaches none of them.
     """
     pod = _pod(job, settings, inputs, output, volumes)
     annotations = {TIME_LIMIT: f"{job.limits.time_s:g}"}

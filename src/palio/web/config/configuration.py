@@ -51,6 +51,12 @@ class Configuration:
     database_url: str = _setting(
         takes.database, "", "postgresql://user:password@host/name; SQLite in `data` if not set", secret=True
     )
+    store_url: str = _setting(
+        takes.store,
+        "",
+        "where submitted files are: s3://bucket/prefix, az://container/prefix or gs://bucket/prefix; a folder in "
+        "`data` if not set",
+    )
     workers: int = _setting(takes.whole(0, 64), 0, f"web processes; 0: one per CPU, {MOST_WORKERS} at most")
     threads: int = _setting(takes.whole(1, 256), 32, "requests that each web process answers at a time")
     log_format: str = _setting(

@@ -133,6 +133,16 @@ def database(value: object) -> str:
     return parts.geturl()
 
 
+def store(value: object) -> str:
+    """Reads the address of a bucket, without credentials, which come from the environment's usual variables."""
+    parts = _split(value, {"s3", "az", "gs"})
+    if parts is None or parts.username or parts.password or parts.port or parts.query or parts.fragment:
+        raise ValueRefusedError(
+            "s3://bucket/prefix, az://container/prefix or gs://bucket/prefix, without credentials; or leave it out"
+        )
+    return parts.geturl().rstrip("/")
+
+
 def mail(value: object) -> str:
     parts = _split(value, {"smtp", "smtps"})
     if parts is None:

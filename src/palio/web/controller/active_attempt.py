@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from palio.core.attempt.run_folder import Stage
 from palio.core.errors import Failure
@@ -20,6 +20,8 @@ UNANSWERED_S = 20.0  # for a worker to exit after an order to end or after its r
 class ActiveAttempt:
     """`deadline` and `since` are times of the controller's monotonic clock, which nobody can set.
 
+    `started` and `stage_since` are when it left the queue and when its stage began, by the clock.
+
     `order` is how the attempt is to end, once that is decided; `since` is when its worker was asked to end or reported
     its result. `closed` means that a worker was started only to end it.
     """
@@ -31,6 +33,8 @@ class ActiveAttempt:
     worker: Worker
     deadline: float
     fencing_token: int
+    started: datetime
+    stage_since: datetime
     order: Order | Failure | None = None
     since: float | None = None
     closed: bool = False

@@ -1,5 +1,7 @@
 """Builds the assignment of a worker from database rows. Reads no file contents."""
 
+from django.conf import settings
+
 from palio.core.bundle.model import SubmissionKind
 from palio.core.dockerfile.substitutes import NONE as NO_SUBSTITUTES
 from palio.core.dockerfile.substitutes import Substitutes
@@ -7,8 +9,10 @@ from palio.core.files.collect import name_refusal
 from palio.core.submission.kinds import SubmissionFile
 from palio.web.config.data_folder import Folders
 from palio.web.controller.assignment import Assignment
-from palio.web.models import Attempt, StoredFile
+from palio.web.models import Attempt
 from palio.web.storage.files import bundle_path, file_path
+
+FETCHED = "submitted"  # the folder in `.work`
 
 
 def assignment(
@@ -16,7 +20,7 @@ def assignment(
 ) -> Assignment:
     return Assignment(
         identity=row.identity,
-        submission=_submission_file(row.submission.file, folders),
+        submission=_submission_file(row, folders),
         bundle=bundle_path(folders, row.version.digest),
         phase=row.submission.phase,
         label=row.submission.team.name,
@@ -25,6 +29,7 @@ def assignment(
         copies=folders.inputs,
         submission_id=row.submission_id,
         substitutes=substitutes,
+        store_url=settings.CONFIGURATION.store_url,
         collected=folders.runs / row.source.identity / "predictions" if row.source is not None else None,
     )
 
@@ -33,9 +38,10 @@ def is_only_scored(row: Attempt) -> bool:
     return row.source is not None or row.submission.file.kind == SubmissionKind.RESULTS
 
 
-def _submission_file(file: StoredFile, folders: Folders) -> SubmissionFile:
-    """The file as it was recognized when it was submitted."""
+def _submission_file(row: Attempt, folders: Folders) -> SubmissionFile:
+    """The file as it was recognized when it was submitted, and where it is or will be fetched to."""
+    file, path = row.submission.file, file_path(folders, row.submission.file.sha256)
+    if settings.CONFIGURATION.store_url:
+        path = folders.runs / row.identity / ".work" / FETCHED / file.sha256
     called = file.name if name_refusal([file.name]) is None and "/" not in file.name else "submission"
-    return SubmissionFile(
-        file_path(folders, file.sha256), SubmissionKind(file.kind), file.sha256, tuple(file.notes), called
-    )
+    return SubmissionFile(path, SubmissionKind(file.kind), file.sha256, tuple(file.notes), called)

@@ -16,7 +16,9 @@ from palio.core.submission.kinds import SubmissionFile
 
 @dataclass(frozen=True)
 class Assignment:
-    """`collected`: predictions of an earlier attempt; only these are scored."""
+    """`collected`: predictions of an earlier attempt; only these are scored. `store_url`: where the submission has to
+    be fetched from, if not empty; then its path is inside `.work` of the run folder.
+    """
 
     identity: str
     submission: SubmissionFile
@@ -29,6 +31,7 @@ class Assignment:
     submission_id: str
     collected: Path | None = None
     substitutes: Substitutes = NO_SUBSTITUTES
+    store_url: str = ""
 
     def attempt(self) -> Attempt:
         """Read the bundle. Raises PalioError if it cannot be read or the phase cannot be evaluated."""
@@ -55,6 +58,7 @@ class Assignment:
             "copies": str(self.copies),
             "submission_id": self.submission_id,
             "substitutes": self.substitutes.as_json(),
+            "store_url": self.store_url,
             "collected": str(self.collected) if self.collected else None,
         }
 

@@ -30,15 +30,14 @@ from django.db.models.functions import Now
 from palio.core.attempt.states import State
 from palio.core.errors import PalioError
 from palio.web.config.data_folder import Folders
-from palio.web.controller.lease_clock import LeaseClock, now
+from palio.web.controller.lease_clock import LEASE_S, LeaseClock, now
 from palio.web.models import Attempt, ChallengeVersion, ControllerBeat
 from palio.web.models.ids import new_id
 from palio.web.storage.files import bundle_path
 
-LEASE_S = 15.0  # twice this after the database's clock was set back
 KEPT = timedelta(days=7)  # rows of controllers that are gone
 ENDED = datetime(1970, 1, 1, tzinfo=UTC)
-_LEASE = timedelta(seconds=LEASE_S)
+_LEASE = timedelta(seconds=LEASE_S)  # twice this after the database's clock was set back
 STALLED = "10s"  # a transaction in which nothing happens; less than a lease
 _MARKS = "controllers"
 _KEY = 0x70616C696F  # of an advisory lock: controllers start one after the other

@@ -12,6 +12,7 @@ import struct
 import threading
 import time
 
+LEASE_S = 15.0
 _UNTIL = struct.Struct("d")
 _LOOK_S = 0.5
 

@@ -51,8 +51,10 @@ from palio.web.controller.requirements import Requirements, RequirementsReader
 from palio.web.controller.slots import NOTHING, Share, Slots
 from palio.web.controller.statistics import StatisticsUpdate
 from palio.web.controller.stepping import Order
+from palio.web.controller.traces import NoTraces, Traces
 from palio.web.controller.worker import Death, Reached, Worker, WorkerEnd, WorkerProcesses, Workers
 from palio.web.models import Attempt
+from palio.web.verbs import counters
 from palio.web.verbs.engine_support import refuse_unenforced, refuse_untrusted
 from palio.web.verbs.queue import next_due
 
@@ -86,6 +88,7 @@ class Controller:
         clock: Callable[[], float] = time.monotonic,
         statistics: StatisticsUpdate | None = None,
         migration: PhaseMigration | None = None,
+        traces: Traces | None = None,
     ) -> None:
         self.changed = threading.Event()
         self.lease = Lease(folders)
@@ -99,6 +102,7 @@ class Controller:
         self._requirements = RequirementsReader(self.changed.set)
         self._active: dict[str, ActiveAttempt] = {}
         self._abandoned: list[ActiveAttempt] = []  # whose attempts ended without them
+        self._lost_leases = self._lost_attempts = 0  # that are not counted in the database yet
         self._beaten = 0.0
         self._beat: tuple[object, ...] | None = None
         last = Attempt.objects.exclude(engine="").filter(started__isnull=False).order_by("-started").first()
@@ -107,6 +111,7 @@ class Controller:
         self._expiry = Expiry()
         self._statistics = statistics or StatisticsUpdate(folders)
         self._migration = migration or PhaseMigration()
+        self._traces = traces or NoTraces()
 
     def run(self, stop: threading.Event) -> None:
         """Tick until `stop` is set; then leave all running attempts to the next controller."""
@@ -115,7 +120,8 @@ class Controller:
             begin = time.monotonic()
             try:
                 self._heartbeat.beat()
-                self.tick()
+                with self._traces.tick():
+                    self.tick()
             except PalioError:  # the data folder is not shared
                 self._drop()
                 raise
@@ -151,6 +157,7 @@ class Controller:
         for row in _rows().filter(state=State.QUEUED, cancel_requested__isnull=False):
             self._safely(row, self._cancel_queued)
         self._end_abandoned()
+        self._count_losses()
         self._start_next()
         if not self.watch.found.trouble:
             self._cleanup.look(self.watch.found.name)
@@ -167,6 +174,7 @@ class Controller:
                 self._renew(*says)
             except LeaseLostError:
                 log.error("The lease expired before it was renewed; other controllers may have the attempts")
+                self._lost_leases += 1
                 for identity in [*self._active]:
                     self._lose(identity)
                 self._renew(*says)
@@ -182,6 +190,7 @@ class Controller:
         """Leave all active attempts as they are; their jobs keep running."""
         self._drop()
         self.lease.release()
+        self._traces.close()
 
     def _drop(self) -> None:
         for active in self._active.values():
@@ -237,6 +246,8 @@ class Controller:
             worker=self._start_worker(given, None),
             deadline=self._clock() + requirements.times[Stage(row.state)].total_seconds(),
             fencing_token=row.fencing_token,
+            stage_since=row.moved,
+            started=row.started or row.moved,
         )
 
     def _start_worker(self, given: Assignment, order: Order | Failure | None) -> Worker:
@@ -278,7 +289,9 @@ class Controller:
             deadline = reached.since + limit
             token = active.fencing_token
             moves.advance(row.identity, stage, lease=self.lease, token=token, since=reached.since, deadline=deadline)
+            self._traces.stage(row.identity, row.submission_id, Stage(row.state), active.stage_since, reached.since)
             row.state, active.deadline = stage.value, reached.monotonic + limit.total_seconds()
+            active.stage_since = reached.since
 
     def _finish(self, row: Attempt, outcome: Outcome) -> None:
         for stage in outcome.stages:  # those that only another process saw, or none
@@ -305,15 +318,30 @@ class Controller:
     def _end(self, row: Attempt, outcome: Outcome) -> None:
         """Commit the result, and only then forget the attempt."""
         moves.end(row.identity, outcome, lease=self.lease, token=row.fencing_token)
+        self._trace_end(row, outcome)
         log.info("%s finished: %s", row.identity, outcome.failure.code if outcome.failure else outcome.verdict)
         row.state = outcome.verdict.value
         self._abandon(row.identity, Order.CANCEL)
+
+    def _trace_end(self, row: Attempt, outcome: Outcome) -> None:
+        active, now = self._active.get(row.identity), timezone.now()
+        if active is None:  # it never left the queue, or was not taken up
+            return
+        code = outcome.failure.code if outcome.failure else ""
+        self._traces.stage(row.identity, row.submission_id, Stage(row.state), active.stage_since, now, code)
+        self._traces.attempt(row.identity, row.submission_id, active.started, now, outcome.verdict)
 
     def _lose(self, identity: str) -> None:
         """Stop working on an attempt and leave everything to its next controller, or to the cleanup if it is over."""
         if identity in self._active:
             log.warning("%s belongs to another controller now, or is taken up again", identity)
+            self._lost_attempts += 1
             self._abandon(identity, Order.LET_GO)
+
+    def _count_losses(self) -> None:
+        if self._lost_leases or self._lost_attempts:
+            counters.count_losses(leases=self._lost_leases, attempts=self._lost_attempts)
+            self._lost_leases = self._lost_attempts = 0
 
     def _abandon(self, identity: str, order: Order) -> None:
         active = self._active.pop(identity, None)
@@ -380,6 +408,7 @@ class Controller:
         if token is not None:
             log.info("Starting %s", row.identity)
             row.engine, row.state, row.fencing_token = found.name, first.value, token
+            row.moved = row.started = timezone.now()  # as just written
             if found.unenforced:
                 log.warning("Running %s although %s are not enforced", row.identity, ", ".join(found.unenforced))
             self._hold(row, given, requirements)

@@ -14,6 +14,7 @@ from palio.core.receipt.key import machine_key
 from palio.web.controller.heartbeat import Heartbeat, watch_database
 from palio.web.controller.lease import end_stalled_transactions, is_exclusive
 from palio.web.controller.loop import Controller
+from palio.web.controller.traces import open_traces
 from palio.web.storage.process_lock import lock_only_controller
 
 log = logging.getLogger("palio.controller")
@@ -33,7 +34,8 @@ def run(controller: type[Controller] = Controller, heartbeat: Heartbeat | None =
         if is_exclusive():
             # Not the file that `palio serve` locks: all its processes share that lock, and this one is for one process.
             held.enter_context(lock_only_controller(folders.root / "evaluating.lock"))
-        made = controller(settings.CONFIGURATION, folders, key=machine_key(), heartbeat=heartbeat)
+        key, traces = machine_key(), open_traces()
+        made = controller(settings.CONFIGURATION, folders, key=key, heartbeat=heartbeat, traces=traces)
 
         def end(_number: int, _frame: FrameType | None) -> None:
             stop.set()

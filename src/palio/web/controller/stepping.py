@@ -17,11 +17,15 @@ from palio.web.controller.assignment import Assignment
 from palio.web.controller.attempt_result import Outcome, broken
 from palio.web.controller.engine_retry import LetGoError, RetryingEngine
 from palio.web.controller.engines import Engines
+from palio.web.storage.object_store import fetch_bounded
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 POLL_S = 0.05
+STORE_AWAY_S = 5.0  # before an unreachable file store is tried again
+FETCH_S = 6 * 3600.0  # for one file; the attempt's deadline is usually earlier
+_STORE_AWAY = {"store-unreachable", "store-refused"}  # until the operator fixes it
 
 log = logging.getLogger("palio.controller")
 
@@ -63,6 +67,7 @@ def evaluate(
     """
     try:
         before_step()
+        _fetch(given, line)
         evaluation = _open(given, engines, key, line)
         _step(evaluation, line, before_step)
     except LetGoError:
@@ -74,6 +79,32 @@ def evaluate(
     except Exception as error:
         log.exception("The evaluation of %s broke", given.identity)
         line.ended(Outcome.failed(broken(error)))
+
+
+def _fetch(given: Assignment, line: ControllerLine) -> None:
+    """Fetch the submission from the file store into the run folder's `.work`, where the evaluation expects it.
+
+    Waits while the store cannot be used, as that is no fault of the attempt, until the attempt is to end.
+    """
+    if not given.store_url or given.collected is not None or line.order() is not None:
+        return
+    folder = RunFolder.open(given.folder)
+    if folder.has("result.json") and folder.read_json("result.json")["verdict"]:  # only the cleanup is left
+        return
+    folder.make_work()
+    digest, place, is_told = given.submission.digest, given.submission.path.parent, False
+    while line.order() is None:
+        try:
+            fetch_bounded(given.store_url, digest, FETCH_S, place)
+        except PalioError as error:
+            if error.failure.code not in _STORE_AWAY:
+                raise
+            if not is_told:
+                log.error("%s waits for its file: %s", given.identity, error)
+            is_told = True
+            line.wait(STORE_AWAY_S)
+        else:
+            return
 
 
 def _open(given: Assignment, engines: Engines, key: "Ed25519PrivateKey | None", line: ControllerLine) -> Evaluation:

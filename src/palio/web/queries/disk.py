@@ -8,6 +8,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from palio.web.config.data_folder import Folders
 from palio.web.http.cache import cached
 
 MINUTES = 5
@@ -39,7 +40,7 @@ def disk() -> Disk:
 def _look() -> Disk:
     folders = settings.FOLDERS
     parts = (
-        Part("store", "submitted files", size_below(folders.store)),
+        *_store(folders),
         Part("runs", "run folders of all attempts", size_below(folders.runs)),
         Part("bundles", "all versions of all challenges", size_below(folders.bundles)),
         Part("uploads", "unfinished uploads", size_below(folders.uploads)),
@@ -47,6 +48,13 @@ def _look() -> Disk:
     )
     usage = shutil.disk_usage(folders.root)
     return Disk(parts, usage.free, usage.total)
+
+
+def _store(folders: Folders) -> tuple[Part, ...]:
+    """Nothing if submitted files are elsewhere."""
+    if settings.CONFIGURATION.store_url:
+        return ()
+    return (Part("store", "submitted files", size_below(folders.store)),)
 
 
 def size_below(folder: Path) -> int:

@@ -40,7 +40,7 @@ from palio.web.queries.dashboard_submissions import latest_attempts
 from palio.web.reading.markdown import is_public
 from palio.web.storage.bundles import bundle_of, current_bundle
 from palio.web.storage.downloads import blocks_of
-from palio.web.storage.files import file_path
+from palio.web.storage.files import current_store
 
 Entry = tuple[str, Iterable[bytes], int]
 _BLOCK_BYTES = 1 << 20
@@ -298,14 +298,14 @@ def _of_counted(challenge: Challenge, parts: ExportParts) -> Iterator[Entry]:
 
 def _submitted_files(challenge: Challenge) -> Iterator[Entry]:
     """Each submitted file once."""
-    files = challenge.submissions.order_by("file__sha256").values_list("file__sha256", "file__name").distinct()
-    last = ""
-    for sha256, name in files.iterator(chunk_size=_AT_A_TIME):
-        path = file_path(settings.FOLDERS, sha256)
-        if sha256 != last and path.is_file():
+    of_file = ("file__sha256", "file__name", "file__size_bytes")
+    files = challenge.submissions.order_by("file__sha256").values_list(*of_file).distinct()
+    last, store = "", current_store()
+    for sha256, name, size_bytes in files.iterator(chunk_size=_AT_A_TIME):
+        if sha256 != last and store.has(sha256):
             last = sha256
             plain = name.replace("/", "_").replace("\\", "_").lstrip(".") or "file"
-            yield f"submissions/{sha256}/{plain}", blocks_of(path), path.stat().st_size
+            yield f"submissions/{sha256}/{plain}", store.blocks(sha256), size_bytes
 
 
 def _below(folder: Path) -> Iterator[Path]:

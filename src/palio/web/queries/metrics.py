@@ -20,6 +20,7 @@ from palio.core.errors import Cause
 from palio.web.models import Attempt, ControllerBeat, Counter
 from palio.web.queries.queue import controller
 from palio.web.verbs.counters import NOBODY, STAGE_BOUNDS_S, Counted
+from palio.web.verbs.queue import living_controllers
 
 # Exported from the start as 0: Prometheus sees no increase in a series that begins at 1.
 _ENDS = (
@@ -40,6 +41,7 @@ class PlatformCollector(Collector):
         yield from _finished(counted)
         yield _stages(counted)
         yield from _controller()
+        yield from _leases(counted)
         yield from _disk()
 
 
@@ -92,6 +94,14 @@ def _controller() -> Iterable[Metric]:
     if beat is not None and beat.engine_check_s is not None:
         says = "How long the engine took to respond to the latest check; absent while it does not respond."
         yield _gauge("engine_check_seconds", says, beat.engine_check_s)
+
+
+def _leases(counted: Mapping[tuple[str, str], float]) -> Iterable[Metric]:
+    lost = counted.get((Counted.LEASES_LOST, ""), 0.0)
+    yield CounterMetricFamily("palio_leases_lost", "Leases that expired while their controller was alive.", lost)
+    left = counted.get((Counted.ATTEMPTS_LOST, ""), 0.0)
+    yield CounterMetricFamily("palio_attempts_lost", "Attempts that a living controller left to another one.", left)
+    yield _gauge("controllers", "Controllers with a lease that has not expired.", len(living_controllers()))
 
 
 def _disk() -> Iterable[Metric]:

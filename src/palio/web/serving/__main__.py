@@ -45,6 +45,10 @@ def _run(asked: argparse.Namespace, configuration: Configuration) -> int:
         from palio.web.serving.health import ask_health
 
         return ask_health(configuration)
+    if asked.command == "check-store":
+        from palio.web.serving.health import check_store
+
+        return check_store(configuration)
     if asked.command == "restore":
         from palio.web.serving.restore import restore
 
@@ -76,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("restore").add_argument("file", type=Path)
     commands.add_parser("admin-link").add_argument("name")
     commands.add_parser("health")
+    commands.add_parser("check-store")
     return parser
 
 

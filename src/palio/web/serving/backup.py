@@ -2,9 +2,10 @@
 
 A tar archive with one folder, `palio-data`: first a snapshot of the database, then keys, bundles, submitted files,
 unfinished uploads and run folders, and finally SHA256SUMS, so that `tar xf` and `sha256sum -c` work without Palio.
-Because the database comes first, every file it names exists when the files are read, except those that people delete
-in the meantime. Left out: static files, which are rebuilt, and `.work/` of running attempts, which are evaluated again
-after a restore. A backup holds hidden data and keys: protect it as you protect those.
+Submitted files are in it wherever the file store is. Because the database comes first, every file it names exists when
+the files are read, except those that people delete in the meantime. Left out: static files, which are rebuilt, and
+`.work/` of running attempts, which are evaluated again after a restore. A backup holds hidden data and keys: protect it
+as you protect those.
 """
 
 import hashlib
@@ -13,10 +14,11 @@ import json
 import os
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from palio import __version__
 from palio.core.errors import PalioError, counted
@@ -26,11 +28,13 @@ from palio.web.config.configuration import Configuration
 from palio.web.config.data_folder import Folders
 from palio.web.serving.database_copy import copy_sqlite
 from palio.web.serving.terminal import say
+from palio.web.storage.files import FileStore, Listed, open_store
 
 FORMAT = "palio-backup 1"
 TOP = "palio-data"
 ABOUT, SUMS, DATABASE = "backup.json", "SHA256SUMS", "palio.sqlite3"
-FOLDERS = ("keys", "bundles", "store", "uploads", "runs")
+STORE = "store"
+FOLDERS = ("keys", "bundles", STORE, "uploads", "runs")
 COMPRESSIONS = {".tar": "", ".gz": "gz", ".tgz": "gz"}
 WORK = ".work"
 _SMALL_BYTES = 8 * MIB  # files up to this size are read at once, because those of a running attempt may be growing
@@ -40,7 +44,7 @@ def backup(file: Path, configuration: Configuration, *, as_json: bool) -> int:
     """Write `file` as a whole or not at all, replacing an existing one. Raises PalioError."""
     folders, compression = Folders(configuration.data), compression_of(file)
     folders.refuse_others()
-    target = file.absolute()
+    target, is_elsewhere = file.absolute(), bool(configuration.store_url)
     with staged(target) as (part,):
         os.close(
             os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -58,8 +62,12 @@ def backup(file: Path, configuration: Configuration, *, as_json: bool) -> int:
                 archive.add_text(ABOUT, json.dumps(_about(), indent=2) + "\n")
                 archive.add(copy, DATABASE)
                 copy.unlink()
-                for path in _files(folders.root):
+                for path in _files(folders.root, [name for name in FOLDERS if name != STORE or not is_elsewhere]):
                     archive.add(path, path.relative_to(folders.root).as_posix())
+                if is_elsewhere:
+                    store = open_store(configuration.store_url, folders)
+                    for listed in store.listed():
+                        archive.add_stored(store, listed)
                 archive.add_sums()
             raw.flush()
             os.fsync(raw.fileno())
@@ -101,9 +109,9 @@ def _about() -> dict[str, object]:
     return {"format": FORMAT, "palio": __version__, "when": now, "database": DATABASE}
 
 
-def _files(root: Path) -> Iterator[Path]:
-    """All files to back up below the folders of FOLDERS; hidden top-level entries are incomplete and left out."""
-    for name in FOLDERS:
+def _files(root: Path, names: Sequence[str]) -> Iterator[Path]:
+    """All files to back up below these folders; hidden top-level entries are incomplete and left out."""
+    for name in names:
         waiting = [root / name]
         while waiting:
             folder = waiting.pop()
@@ -153,6 +161,18 @@ class _Archive:
         except FileNotFoundError:
             self.gone += 1
 
+    def add_stored(self, store: FileStore, listed: Listed) -> None:
+        """A file of a store that is no folder. Raises PalioError like the store."""
+        name = f"{STORE}/{listed.sha256[:2]}/{listed.sha256}"
+        info = self._info(name, listed.size_bytes, 0o444, listed.changed.timestamp())
+        blocks = store.blocks(listed.sha256)
+        try:
+            first = next(blocks, b"")
+        except FileNotFoundError:
+            self.gone += 1
+            return
+        self._add(info, io.BufferedReader(_Stream(chain([first], blocks)), MIB))
+
     def add_sums(self) -> None:
         content = "".join(self._sums).encode(errors="surrogateescape")
         self._tar.addfile(self._info(SUMS, len(content), 0o600, time.time()), io.BytesIO(content))
@@ -174,6 +194,22 @@ class _Archive:
         info = tarfile.TarInfo(f"{TOP}/{name}")
         info.size, info.mode, info.mtime = size, mode, int(mtime)
         return info
+
+
+class _Stream(io.RawIOBase):
+    """Blocks as a file object to read from."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks, self._rest = blocks, memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, target: Any) -> int:
+        self._rest = self._rest or memoryview(next(self._blocks, b""))
+        taken = min(len(target), len(self._rest))
+        target[:taken], self._rest = self._rest[:taken], self._rest[taken:]
+        return taken
 
 
 class _Hashing:

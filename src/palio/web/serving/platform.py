@@ -24,6 +24,7 @@ from palio.web.serving.public_requirements import refuse_unsafe
 from palio.web.serving.supervisor import Charge, Supervisor
 from palio.web.serving.systemd import notify_ready
 from palio.web.serving.terminal import LoggedOutput, say
+from palio.web.storage.files import open_store
 from palio.web.storage.process_lock import lock, lock_only_controller
 
 CONTROLLER = "palio.web.controller"
@@ -46,6 +47,7 @@ class Platform:
         if self._pages:
             refuse_unsafe(self._configuration)
         make_folders(self._folders)
+        open_store(self._configuration.store_url, self._folders).check()
         use_own_key(self._folders)
         with ExitStack() as held:
             # Both locks and the socket stay open in the children: nothing is released before the last one ends.
@@ -105,6 +107,8 @@ class Platform:
             say(f"Palio {__version__}, controller only")
         free = size_text(shutil.disk_usage(self._folders.root).free)
         say(f"  data        {self._folders.root} ({free} free)")
+        if self._configuration.store_url:
+            say(f"  files       {self._configuration.store_url}")
         for published in self._published:
             say(f"  challenge   {published}")
         if self._link:

@@ -28,9 +28,11 @@ from palio.core.files.staging import settle, staged, writing
 from palio.core.files.tar_stream import BrokenTarError, Budget, BudgetError, TarStream
 from palio.core.quantities import KIB, MIB, size_text
 from palio.web.config.configuration import Configuration
-from palio.web.serving.backup import ABOUT, DATABASE, FOLDERS, FORMAT, SUMS, TOP
+from palio.web.config.data_folder import Folders
+from palio.web.serving.backup import ABOUT, DATABASE, FOLDERS, FORMAT, STORE, SUMS, TOP
 from palio.web.serving.database_copy import is_whole
 from palio.web.serving.terminal import say
+from palio.web.storage.files import open_store
 
 _MAY_BE_THERE = {"lost+found"}  # at the root of a file system
 _HOLD_LINKS = ("bundles", "runs")
@@ -62,6 +64,7 @@ def restore(file: Path, configuration: Configuration) -> int:
             found = _unpack(file, TarStream(opened, _budget(building)), building)
         _compare(file, found)
         _make_links(file, building, found)
+        _move_to_store(file, building, found, configuration)
         _load_database(file, str(found.about.get("database")), building, configuration)
     target.chmod(0o700)
     links = f" and {counted(len(found.links), 'link')}" if found.links else ""
@@ -225,6 +228,19 @@ def _stays_inside(name: str, links: Mapping[str, str]) -> bool:
             at.pop()
             waiting += target.split("/")[::-1]
     return True
+
+
+def _move_to_store(file: Path, building: Path, found: _Found, configuration: Configuration) -> None:
+    """Submitted files, if they belong elsewhere. What a failed restore leaves there, the next one finds."""
+    if not configuration.store_url:
+        return
+    store = open_store(configuration.store_url, Folders(building))
+    for name, digest in found.digests.items():
+        if name.startswith(f"{STORE}/"):
+            if name.rpartition("/")[2] != digest:
+                raise _invalid(file, f"its {_shown(name)} is not the file of that name")
+            store.keep(building / name, digest)
+            (building / name).unlink()
 
 
 def _load_database(file: Path, name: str, building: Path, configuration: Configuration) -> None:

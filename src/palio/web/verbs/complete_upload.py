@@ -1,6 +1,5 @@
-"""Turns an upload into a file of the team: digest and content are checked, and the bytes move into the store."""
+"""Turns an upload into a file of the team: digest and content are checked, and the bytes get into the store."""
 
-import errno
 import os
 import shutil
 from collections.abc import Mapping
@@ -14,13 +13,13 @@ from django.utils import timezone
 
 from palio.core.bundle.model import Phase, Rules, SubmissionKind
 from palio.core.bundle.pick_phase import pick_phase
-from palio.core.errors import PalioError
+from palio.core.errors import Cause, PalioError
 from palio.core.files.digest import digest_file
 from palio.web.models import StoredFile, Team, Upload, User
 from palio.web.reading.bounded import SUBMISSION, SUBMISSIONS, read_bounded
 from palio.web.reading.readers import read_submitted
 from palio.web.storage.bundles import current_bundle
-from palio.web.storage.files import file_path, keep_file, store_changing
+from palio.web.storage.files import current_store, store_changing
 from palio.web.storage.upload_folder import UploadFolder, room
 from palio.web.verbs import events
 from palio.web.verbs.uploads import abandon_upload, offset_of, refuse_size
@@ -53,7 +52,7 @@ def complete_upload(
         try:
             file = _keep(upload.team, user, folder.content, upload.sha256, kind, phase, upload)
         except PalioError as error:
-            if error.failure.code not in _ABOUT_KIND:
+            if error.failure.cause is not Cause.PLATFORM and error.failure.code not in _ABOUT_KIND:
                 abandon_upload(upload)
             raise
     folder.remove()
@@ -106,16 +105,19 @@ def _keep(
     if found is SubmissionKind.REFERENCE and origin is None:  # what it says has not been checked
         reason = "a reference to an image, which is not uploaded; submit the image's name instead"
         raise PalioError("submission-unknown", name=content.name, reason=reason)
+    store = current_store()
+    with room():
+        store.keep(content, sha256)  # which may take minutes, and nobody has to wait for it
     with room(), store_changing(settings.FOLDERS), transaction.atomic():
         Team.objects.select_for_update().get(pk=team.pk)
         file = StoredFile.objects.filter(team=team, sha256=sha256, deleted=None).first()
         if file is None:
-            _move_in(content, sha256)
+            store.keep(content, sha256)  # again, if the last team that had it has deleted it meanwhile
             file = StoredFile.objects.create(
                 team=team,
                 name=content.name,
                 kind=found,
-                size_bytes=file_path(settings.FOLDERS, sha256).stat().st_size,
+                size_bytes=content.stat().st_size,
                 sha256=sha256,
                 notes=notes,
                 facts=facts,
@@ -165,21 +167,6 @@ def _rules(team: Team, phase: Phase | None) -> Rules:
     return phase.rules
 
 
-def _move_in(content: Path, sha256: str) -> None:
-    """Moves a second link, so that a process killed before the row is written leaves the upload as it was."""
-    if file_path(settings.FOLDERS, sha256).exists():
-        return
-    second = settings.FOLDERS.store / f".{sha256}"
-    second.unlink(missing_ok=True)
-    try:
-        os.link(content, second)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        shutil.copyfile(content, second)  # the uploads are on another file system
-    keep_file(settings.FOLDERS, second, sha256)
-
-
 def for_phase(file: StoredFile, phase: Phase) -> StoredFile:
     """The same file for another phase, whose kinds may decide what it is."""
     return _of_kind(file, None, phase)
@@ -193,8 +180,13 @@ def _of_kind(file: StoredFile, kind: SubmissionKind | None, phase: Phase | None)
         raise PalioError("file-kind-differs", kind=file.kind, wanted=kind)
     accepted = _rules(file.team, phase).submissions
     if kind is None and file.kind not in accepted and not file.submissions.exists():
-        content = file_path(settings.FOLDERS, file.sha256)
-        found, notes, facts = _checked(file.team, content, file.name, file.sha256, None, phase)
+        folder = UploadFolder.of_form(file.name)
+        try:
+            with room():
+                content = current_store().local(file.sha256, folder.root)
+            found, notes, facts = _checked(file.team, content, file.name, file.sha256, None, phase)
+        finally:
+            folder.remove()
         if found in accepted:
             file.kind, file.notes, file.facts = found, notes, facts
             file.save(update_fields=["kind", "notes", "facts"])

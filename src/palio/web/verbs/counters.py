@@ -9,6 +9,7 @@ import math
 from datetime import timedelta
 from enum import StrEnum
 
+from django.db import transaction
 from django.db.models import F
 
 from palio.core.attempt.run_folder import Stage, Verdict
@@ -27,6 +28,8 @@ class Counted(StrEnum):
     STAGE_SECONDS = "stage-seconds"  # stage
     FINISHED = "finished"  # verdict, responsible party
     RETRIES = "retries"
+    LEASES_LOST = "leases-lost"
+    ATTEMPTS_LOST = "attempts-lost"
 
 
 def count_stage(stage: Stage, lasted: timedelta) -> None:
@@ -45,6 +48,14 @@ def count_finished(verdict: Verdict, responsible: Cause | None = None) -> None:
 def count_retry() -> None:
     """An attempt that the platform makes after a platform error."""
     _add(Counted.RETRIES, 1)
+
+
+def count_losses(*, leases: int, attempts: int) -> None:
+    """Leases that expired while their controller lived, and attempts that a living controller left to others."""
+    with transaction.atomic():
+        for name, amount in ((Counted.LEASES_LOST, leases), (Counted.ATTEMPTS_LOST, attempts)):
+            if amount:
+                _add(name, amount)
 
 
 def _add(name: Counted, amount: float, *labels: str) -> None:

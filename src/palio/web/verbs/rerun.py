@@ -7,7 +7,7 @@ from django.utils import timezone
 from palio.core.attempt.states import ENDS, State
 from palio.core.errors import PalioError
 from palio.web.models import Attempt, Challenge, ChallengeVersion, Purpose, StoredFile, Submission, User
-from palio.web.storage.files import file_path
+from palio.web.storage.files import current_store
 from palio.web.verbs import events
 
 
@@ -19,7 +19,7 @@ def rerun(submission: Submission, actor: User) -> Attempt:
     with transaction.atomic():
         submission = lock_idle(submission)
         file = StoredFile.objects.select_for_update().get(pk=submission.file_id)
-        if file.deleted is not None or not file_path(settings.FOLDERS, file.sha256).is_file():
+        if file.deleted is not None or not current_store().has(file.sha256):
             raise PalioError("rerun-file-deleted", name=file.name)
         return _queue(submission, actor, Purpose.RERUN, None)
 

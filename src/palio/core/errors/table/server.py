@@ -53,6 +53,24 @@ KINDS: dict[str, FailureKind] = {
         "The database {database} cannot be used: {reason}.",
         "{next_step}",
     ),
+    "store-unreachable": FailureKind(
+        _S,
+        "The file store {store} cannot be reached: {reason}.",
+        "Check that the service runs and that this machine reaches it; see docs/operate.md, *File store*. Nothing that "
+        "the platform accepted is lost, and unfinished uploads are kept for a day.",
+        retried=True,
+    ),
+    "store-refused": FailureKind(
+        _S,
+        "The file store {store} cannot be used: {reason}.",
+        "{next_step}",
+        retried=True,
+    ),
+    "store-damaged": FailureKind(
+        _S,
+        "The file {file} in the store {store} is not what was stored there: {reason}.",
+        "Copy the file from a backup, where it is `store/` and its first two digits; then run the attempt again.",
+    ),
     "backup-invalid": FailureKind(
         _S,
         "{path} cannot be restored: {reason}.",
