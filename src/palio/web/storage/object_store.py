@@ -166,7 +166,7 @@ class ObjectStore:
                 raise PalioError(
                     "store-refused",
                     store=self._url,
-                    reason="it replaces a file that a conditional put must leave alone",
+                    reason="it replaces a file that a conditional put must not replace",
                     next_step="Use a service that obeys `If-None-Match: *`, as S3, Azure and MinIO do.",
                 )
             got = bytes(self._ask(lambda client: self._obstore.get_range(client, name, start=0, end=len(content))))
