@@ -1,7 +1,7 @@
 """What strikes the platform: SIGKILL, write locks on its database, and full disks. Dockerd is never touched.
 
-With PostgreSQL also: its server killed, one of its connections killed (which makes it recover), and a controller that is
-paused with all that it has started until its lease has expired. The clock is not turned here, as it belongs to the
+With PostgreSQL also: its server killed, one of its connections killed (which makes it recover), and a controller that
+is paused with all that it has started until its lease has expired. The clock is not turned here, as it belongs to the
 whole machine: tests/web/controller/test_lease.py turns the database's.
 """
 

@@ -48,7 +48,7 @@ _SERVICES = {
     "s3": (
         "S3",
         ("AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
-        "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION, and AWS_ENDPOINT_URL for another service than Amazon's",
+        "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION; AWS_ENDPOINT_URL, unless the service is Amazon's",
     ),
     "az": (
         "Azure Blob Storage",
@@ -164,7 +164,7 @@ class ObjectStore:
                 raise PalioError(
                     "store-refused",
                     store=self._url,
-                    reason="it replaces a file that a conditional put must leave alone",
+                    reason="it replaces a file although a conditional put must not",
                     next_step="Use a service that obeys `If-None-Match: *`, as S3, Azure and MinIO do.",
                 )
             got = bytes(self._ask(lambda client: self._obstore.get_range(client, name, start=0, end=len(content))))
