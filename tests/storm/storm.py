@@ -76,13 +76,18 @@ class Submitter:
 
     def __init__(self, site: Site, tokens: list[str], folder: Path, chance: random.Random, most: int) -> None:
         self._site, self._folder, self._chance = site, folder, chance
-        self._stop = threading.Event()
+        self._stop, self._gives_up = threading.Event(), False
         self.accepted: dict[str, Expected] = {}
         self.failures: list[str] = []
         self._numbers = iter(range(1, most + 1))
         self._threads = [threading.Thread(target=self._run, args=(token,)) for token in tokens]
         for thread in self._threads:
             thread.start()
+
+    def give_up(self) -> None:
+        """Also if it cannot arrive, because the storm broke."""
+        self._gives_up = True
+        self.end()
 
     def end(self) -> None:
         """Returns once what is on its way has arrived."""
@@ -111,7 +116,7 @@ class Submitter:
                 return
             expected = write_submission(self._folder, number, self._chance)
             while (submission := self._submit(expected.name, token)) is None:
-                if self._stop.wait(0.5) and self._site.running.process.poll() is not None:
+                if self._stop.wait(0.5) and (self._gives_up or self._site.running.process.poll() is not None):
                     return  # nobody is there any more to take it
             self.accepted[submission] = expected
 
@@ -195,7 +200,9 @@ def storm(
         report.seconds = time.monotonic() - begin
         yield report
     finally:
-        for each in (struck, submitter, starts):
+        if submitter is not None:
+            submitter.give_up()
+        for each in (struck, starts):
             if each is not None:
                 each.end()
         if site is not None:

@@ -109,7 +109,7 @@ def test_check_refuses_a_service_without_conditions(service: Service, monkeypatc
     monkeypatch.setattr(store, "_create", lambda name, content: bool(obstore.put(store._client, name, content)))
     with pytest.raises(PalioError) as error:
         store.try_all()
-    assert error.value.failure.message.endswith("it replaces a file that a conditional put must leave alone.")
+    assert error.value.failure.message.endswith("it replaces a file although a conditional put must not.")
     assert [*obstore.list(store._client).collect()] == []
 
 

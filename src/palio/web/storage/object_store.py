@@ -49,8 +49,7 @@ _SERVICES = {
     "s3": (
         "S3",
         ("AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
-        "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION, and AWS_ENDPOINT_URL for services other than "
-        "Amazon's",
+        "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION; AWS_ENDPOINT_URL, unless the service is Amazon's",
     ),
     "az": (
         "Azure Blob Storage",
@@ -166,7 +165,7 @@ class ObjectStore:
                 raise PalioError(
                     "store-refused",
                     store=self._url,
-                    reason="it replaces a file that a conditional put must not replace",
+                    reason="it replaces a file although a conditional put must not",
                     next_step="Use a service that obeys `If-None-Match: *`, as S3, Azure and MinIO do.",
                 )
             got = bytes(self._ask(lambda client: self._obstore.get_range(client, name, start=0, end=len(content))))
