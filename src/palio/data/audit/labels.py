@@ -390,12 +390,12 @@ def _without_labels(cases: Sequence[Case], listing: Listing) -> list[Finding]:
 
 def _with_ranges(cases: list[Case]) -> list[Case]:
     """Labels that are numbers, such as ages, as ranges."""
-    labelled = [at for at, case in enumerate(cases) if case.label]
-    ranges = classes([cases[at].label for at in labelled])
-    if len(set(ranges)) > max(2, len(labelled) // 3):  # texts of which nearly all differ
-        ranges = [""] * len(labelled)
+    labeled = [at for at, case in enumerate(cases) if case.label]
+    ranges = classes([cases[at].label for at in labeled])
+    if len(set(ranges)) > max(2, len(labeled) // 3):  # texts of which nearly all differ
+        ranges = [""] * len(labeled)
     cases = list(cases)
-    for at, label in zip(labelled, ranges, strict=True):
+    for at, label in zip(labeled, ranges, strict=True):
         cases[at] = replace(cases[at], label=label)
     return cases
 

@@ -193,9 +193,9 @@ def _table(split: str, cases: Sequence[Case], measured: Mapping[int, Measured]) 
     members = [case for case in cases if case.split == split and all(file in measured for file in case.files)]
     # Ranked by key: in a folder of classes, the path is the label, and only the name below it counts.
     order = {key: at for at, key in enumerate(sorted({case.key for case in members}))}
-    labelled = [case for case in members if case.label]
-    tally = Counter(case.label for case in labelled)
-    kept = [case for case in labelled if tally[case.label] >= FEWEST_OF_CLASS]
+    labeled = [case for case in members if case.label]
+    tally = Counter(case.label for case in labeled)
+    kept = [case for case in labeled if tally[case.label] >= FEWEST_OF_CLASS]
     if len(kept) < FEWEST_CASES or len({case.label for case in kept}) < 2:
         return None
     random = np.random.default_rng(_SEED)

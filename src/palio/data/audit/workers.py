@@ -1,7 +1,7 @@
 """Measures many files in a few processes, with limits, so that a hostile file harms only the process that reads it.
 
-Covered: a file on which a process crashes, runs out of memory, or never ends: it is named, and the others are measured. The
-order of files is drawn once, so that an audit with a time limit looks at a random sample.
+Covered: a file on which a process crashes, runs out of memory, or never ends: it is named, and the others are
+measured. The order of files is drawn once, so that an audit with a time limit looks at a random sample.
 """
 
 import multiprocessing
