@@ -111,6 +111,13 @@ def test_what_is_no_metric(kind: str, written: str, message: str) -> None:
             ],
         ),
         (
+            "{cases: c.csv, kind: pairs, metrics: {dice: auc, hd95: mae}}",  # not all of them are of one kind
+            [
+                "competition.yaml:15: palio.statistics.metrics.dice: says `auc`, which is not a metric of pairs; write "
+                "one of mae, mse, rmse, median_absolute_error, r2; `auc` is a metric of the kind probability",
+            ],
+        ),
+        (
             "{cases: c.csv, kind: mean, metrics: {dise: mean(dice), both: mean(hd95)}}",
             [
                 "competition.yaml:15: palio.statistics.metrics.dise: is no column of a leaderboard; write one of dice, "
@@ -168,3 +175,15 @@ def test_columns_and_their_metrics() -> None:
         "BCa bootstrap below 100 cases, percentile from 100",
         "order statistics",
     )
+
+
+def test_kind_taken_from_the_metrics_if_only_one_has_them(write_bundle: WriteBundle) -> None:
+    text = COMPETITION.format(statistics="{cases: c.csv, kind: classification, metric: auc, metrics: {hd95: brier}}")
+    bundle = read_bundle(write_bundle(text, {"scoring_program/score.py": "dice hd95 c.csv"}))
+    policy = bundle.phases[0].rules.statistics
+    assert policy is not None
+    assert policy.kind == "probability"
+    assert [str(warning) for warning in bundle.warnings if "statistics" in str(warning)] == [
+        "competition.yaml:15: palio.statistics.kind: says `classification`, but `auc`, `brier` are of the kind "
+        "probability, as which the cases are read; write kind: probability"
+    ]

@@ -22,7 +22,7 @@ from palio.core.bundle.model import (
 from palio.core.bundle.paths import Paths
 from palio.core.bundle.readers import boolean, choice, image_name, integer, text
 from palio.core.bundle.units import duration, number, size
-from palio.core.bundle.values import Refused, Section, Value, accept, inner
+from palio.core.bundle.values import Refused, Scalar, Section, Value, accept, inner
 from palio.core.bundle.wording import quoted
 from palio.core.engine import BuildLimits, Limits
 from palio.core.files.globs import PatternError
@@ -198,13 +198,31 @@ def _blind(section: Section) -> BlindPolicy:
 def _statistics(section: Section) -> StatisticsPolicy:
     cases = section.require("cases", _file_name, "", "name the CSV of single cases, such as cases.csv")
     kind = section.require("kind", choice(*KINDS), "", f"write one of {', '.join(KINDS)}")
-    metric, of_columns = section.read("metric", MetricReader(kind), ""), section.section("metrics")
+    of_columns = section.section("metrics")
+    kind = _kind_of_metrics(kind, section, of_columns)
+    metric = section.read("metric", MetricReader(kind), "")
     metrics = tuple((key, written) for key in of_columns if (written := of_columns.read(key, MetricReader(kind), "")))
     if not section.take("metric") and not section.take("metrics"):
         section.missing("metric", "name the metric, such as f1_weighted")
     policy = StatisticsPolicy(cases, kind, metric, metrics, section.read("group", text, None))
     _check_group(section, policy)
     return policy
+
+
+def _kind_of_metrics(kind: str, section: Section, of_columns: Section) -> str:
+    """The kind that has the metrics, if it is another one and the only one: AUC is often said to be of classification,
+    and is computed from probabilities.
+    """
+    values = [section.take("metric"), *(of_columns.take(key) for key in of_columns)]
+    written = [value.content for value in values if value is not None]
+    names = {WrittenMetric.parse(each.text).name for each in written if isinstance(each, Scalar)}
+    others = [each for each, known in KINDS.items() if names and names <= known.keys()]
+    if kind not in KINDS or names & KINDS[kind].keys() or len(others) != 1:
+        return kind
+    if value := section.take("kind"):
+        says = f"{value.found}, but {', '.join(map(quoted, sorted(names)))} {'is' if len(names) == 1 else 'are'}"
+        value.warn(f"{says} of the kind {others[0]}, as which the cases are read; write kind: {others[0]}")
+    return others[0]
 
 
 def _check_group(section: Section, policy: StatisticsPolicy) -> None:

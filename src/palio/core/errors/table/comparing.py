@@ -13,13 +13,13 @@ KINDS: dict[str, FailureKind] = {
     ),
     "compare-unknown": FailureKind(
         _U,
-        "“{name}” is not on this leaderboard, and is not a scored submission of this phase that you can see.",
+        "The name “{name}” is not on this leaderboard, and is not a scored submission of this phase that you can see.",
         "Use the name of a team on the leaderboard, or the id of a scored submission of your own team.",
         status=404,
     ),
     "compare-ambiguous": FailureKind(
         _U,
-        "“{name}” has {count} rows on this leaderboard.",
+        "The team “{name}” has {count} rows on this leaderboard.",
         "Use a row's key instead: {keys}.",
         status=422,
     ),

@@ -15,7 +15,7 @@ KINDS: dict[str, FailureKind] = {
     ),
     "reference-invalid": FailureKind(
         _P,
-        "`{reference}` is not a reference to an image: {reason}.",
+        "The text `{reference}` is not a reference to an image: {reason}.",
         "Write it like `ghcr.io/lab/model:v1` or `ghcr.io/lab/model@sha256:…`, in lower case.",
     ),
     "source-refused": FailureKind(
@@ -71,23 +71,23 @@ KINDS: dict[str, FailureKind] = {
     ),
     "reference-platform": FailureKind(
         _P,
-        "`{image}` is for {found}, but this platform runs {platform}.",
+        "The image `{image}` is for {found}, but this platform runs {platform}.",
         "Build it with `docker build --platform {platform}` and push it again.",
     ),
     "reference-unfit": FailureKind(
         _P,
-        "`{image}` cannot be used: {reason}.",
+        "The image `{image}` cannot be used: {reason}.",
         "Build the image with `docker build --platform {platform}` and push it again.",
     ),
     "reference-too-large": FailureKind(
         _P,
-        "`{image}` is {size} compressed; at most {limit} is allowed.",
+        "The image `{image}` is {size} compressed; at most {limit} is allowed.",
         "Use a smaller base image, and clear package caches in the step that fills them.",
         status=413,
     ),
     "git-source-invalid": FailureKind(
         _P,
-        "`{source}` is not a tag of a Git repository: {reason}.",
+        "The text `{source}` is not a tag of a Git repository: {reason}.",
         "Write it like `https://github.com/lab/model@v1.2`: an https address, and the tag after the last `@`.",
     ),
     "git-unreadable": FailureKind(
