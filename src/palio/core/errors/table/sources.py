@@ -15,7 +15,7 @@ KINDS: dict[str, FailureKind] = {
     ),
     "reference-invalid": FailureKind(
         _P,
-        "The text `{reference}` is not a reference to an image: {reason}.",
+        "The name `{reference}` is not that of an image: {reason}.",
         "Write it like `ghcr.io/lab/model:v1` or `ghcr.io/lab/model@sha256:…`, in lower case.",
     ),
     "source-refused": FailureKind(
@@ -31,7 +31,7 @@ KINDS: dict[str, FailureKind] = {
     ),
     "source-failing": FailureKind(
         _S,
-        "{host} did not deliver what a submission needs: {reason}.",
+        "The server {host} did not deliver what a submission needs: {reason}.",
         "Check the connection of this machine: `curl -I https://{host}/`. If the server works again, start the attempt "
         "again. This does not count toward anyone's limit.",
         participant=_FAILED,
@@ -87,7 +87,7 @@ KINDS: dict[str, FailureKind] = {
     ),
     "git-source-invalid": FailureKind(
         _P,
-        "The text `{source}` is not a tag of a Git repository: {reason}.",
+        "The address `{source}` is not a tag of a Git repository: {reason}.",
         "Write it like `https://github.com/lab/model@v1.2`: an https address, and the tag after the last `@`.",
     ),
     "git-unreadable": FailureKind(
