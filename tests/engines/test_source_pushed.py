@@ -1,6 +1,7 @@
 """What Palio pushed and nobody needs any more is deleted in a real registry, and nothing else."""
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,10 @@ from tests.bundles import write_context
 from tests.docker_command import docker
 from tests.docker_registry import docker_registry
 
+from palio.core.engine import BuildLimits, Load
+from palio.core.quantities import GIB
 from palio.engines.docker import push_image
+from palio.engines.kubernetes.images import Images
 from palio.engines.sources.pushed import PushedImages
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -61,3 +65,22 @@ def test_registry_that_is_away_keeps_the_record(tmp_path: Path) -> None:
 
     assert pushed.remove_old(NOW) == ()
     assert reference in (tmp_path / "pushed.json").read_text()
+
+
+@pytest.mark.docker
+def test_engine_for_clusters_records_what_it_pushes(
+    images: tuple[str, str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, tag, _ = images
+    monkeypatch.setenv("PALIO_KUBERNETES_FOLDER", str(tmp_path / "volume"))
+    limits = BuildLimits(time_s=60, memory_bytes=GIB, size_bytes=GIB, network=False)
+    work = Load("palio-test-pushed", tag.rpartition(":")[2], tmp_path / "unread.tar", limits, tmp_path / "build.log")
+    engine = Images(host)
+    engine.start(work)  # the builder has the image already
+
+    while (result := engine.poll(work)) is None:
+        time.sleep(0.02)
+
+    assert result.image is not None
+    assert has(result.image)
+    assert result.image in json.loads((tmp_path / "volume/pushed-images.json").read_text())

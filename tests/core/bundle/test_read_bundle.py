@@ -272,7 +272,7 @@ palio:
         "22: leaderboards[0].columns[2]: computes `mean` from `mean`, and so from itself; compute it from other columns",
         "23: leaderboards[0].columns[3].computation_indexes: is missing; write the indexes of the columns to compute from, such as [0, 1]",
         "25: palio.data: says `secret`; write public, held-out or private",
-        "26: palio.submissions[1]: says `docker`; write context, image, results, code or monai",
+        "26: palio.submissions[1]: says `docker`; write context, image, results, code, monai or reference",
         "28: palio.limits.predict.time: says `soon`, which is not valid; write a duration such as 500 s, 30 min or 2 h, or a number of seconds",
         "28: palio.limits.predict.memory: says `8 Gib`, which has the unknown unit Gib; write a size such as 64 MiB, 8 GiB or 500 MB, or a number of bytes; did you mean `GiB`?",
         "28: palio.limits.predict.cpus: says `0`, which is out of range; write a number from 0.1 to 1024",

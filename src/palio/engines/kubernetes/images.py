@@ -1,8 +1,10 @@
 """The images of jobs: built and loaded by the Docker engine beside Palio, away from the cluster and its data.
 
-With a registry, they are pushed there, and jobs name them by digest. Without one, the nodes use that engine's images.
+With a registry, they are pushed there, and jobs name them by digest; those that no job needed for a week are deleted in
+it. Without one, the nodes use that engine's images.
 """
 
+import os
 import threading
 from contextlib import suppress
 from dataclasses import replace
@@ -10,16 +12,17 @@ from pathlib import Path
 
 from palio.core.engine import Build, Job, JobResult, Load
 from palio.engines.docker import DockerEngine, ImageConfig, image_config, image_tag, push_image, why_job_not_startable
+from palio.engines.kubernetes.settings import PREFIX
 from palio.engines.sources.pushed import PushedImages
+
+_RECORD = "pushed-images.json"
 
 
 class Images:
-    def __init__(self, registry: str, record: Path | None = None) -> None:
-        """With a `record`, a file on the volume that controllers share, images that no job needed for a week are
-        deleted in the registry.
-        """
+    def __init__(self, registry: str) -> None:
         self._registry = registry
-        self._pushed = PushedImages(record) if record is not None and registry else None
+        folder = os.environ.get(f"{PREFIX}FOLDER", "").strip()  # of the volume, which all controllers share
+        self._pushed = PushedImages(Path(folder) / _RECORD) if registry and folder else None
         self._docker: DockerEngine | None = None
         self._pushes: dict[str, _Push] = {}
         self._configs: dict[str, ImageConfig] = {}
