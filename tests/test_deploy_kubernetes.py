@@ -16,7 +16,8 @@ import yaml
 from kubernetes import client
 from tests.test_deploy import is_setting
 
-from palio.engines.kubernetes.manifest import what_did_not_survive
+from palio.core.quantities import GIB, MIB
+from palio.engines.kubernetes.manifest import KEEPER_NEEDS, quantity, what_did_not_survive
 from palio.engines.kubernetes.settings import PREFIX, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -105,10 +106,14 @@ def test_overlay_names_lead_somewhere(overlay: str) -> None:
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_overlay_quota_as_settings(overlay: str) -> None:
+def test_overlay_quota_fits_settings(overlay: str) -> None:
+    """All jobs that may run at once, each with the keeper beside it, and a proof: a control and a pod of each kind."""
     settings, hard = found_settings(overlay), found(overlay, "ResourceQuota", "palio-jobs")["spec"]["hard"]
-    assert hard["limits.cpu"] == settings["PALIO_CPUS"]
-    assert hard["limits.memory"] == f"{settings['PALIO_MEMORY_GIB']}Gi"
+    beside = int(settings["PALIO_SLOTS"]) + 2
+    cpus, memory = (float(quantity(KEEPER_NEEDS[name]) or 0) for name in ("cpu", "memory"))
+    assert float(quantity(hard["limits.cpu"]) or 0) >= float(settings["PALIO_CPUS"]) + beside * cpus
+    least = int(settings["PALIO_MEMORY_GIB"]) * GIB + beside * max(memory, 256 * MIB)
+    assert float(quantity(hard["limits.memory"]) or 0) >= least
     assert hard["requests.nvidia.com/gpu"] == settings["PALIO_GPUS"]
 
 
