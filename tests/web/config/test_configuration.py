@@ -195,3 +195,19 @@ def test_browser_address() -> None:
     assert Configuration().address == "http://127.0.0.1:8000"
     assert Configuration(host="::1", port=9000).address == "http://[::1]:9000"
     assert Configuration(url="https://palio.example.org").address == "https://palio.example.org"
+
+
+@pytest.mark.parametrize("url", ["s3://bucket", "s3://bucket/pre/fix/", "az://container/x", "gs://bucket"])
+def test_store_url_read(tmp_path: Path, url: str) -> None:
+    assert read_configuration({"PALIO_STORE_URL": url}, tmp_path).store_url == url.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["/srv/files", "http://bucket", "s3://", "s3://key:secret@bucket", "s3://bucket?sig=8462847", "s3://b:9000/x"],
+)
+def test_store_url_refused(tmp_path: Path, url: str) -> None:
+    (shown,) = problems({"PALIO_STORE_URL": url}, tmp_path)
+    assert "without credentials" in shown
+    assert "secret" not in shown
+    assert "8462847" not in shown

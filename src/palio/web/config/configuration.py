@@ -153,7 +153,8 @@ def read_configuration(environment: Mapping[str, str] | None = None, folder: Pat
         except takes.UnfitTableError as refused:
             problems += [f"{where}: {problem}" for problem in refused.problems]
         except ValueRefusedError as refused:
-            shown = "the value" if metadata["secret"] else repr(value)
+            has_password = "://" in str(value) and any(mark in str(value) for mark in "@?")  # or a signature
+            shown = "the value" if metadata["secret"] or has_password else repr(value)
             problems.append(f"{where}: {shown} is not allowed. Use {refused}")
     if not problems:
         problems += [*_missing(values), *(f"{IMAGES}: {each}" for each in chains(values.get(IMAGES, Substitutes())))]

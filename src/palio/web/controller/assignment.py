@@ -16,8 +16,8 @@ from palio.core.submission.kinds import SubmissionFile
 
 @dataclass(frozen=True)
 class Assignment:
-    """`collected`: predictions of an earlier attempt; only these are scored. `store_url`: where the submission has to
-    be fetched from, if not empty; then its path is inside `.work` of the run folder.
+    """`collected`: predictions of an earlier attempt; only these are scored. `store_url`: where the submission must be
+    fetched from, if not empty; then its path is inside `.work` of the run folder.
     """
 
     identity: str

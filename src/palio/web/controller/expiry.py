@@ -1,4 +1,4 @@
-"""Removes expired data: one task at a time, at intervals, in the loop. A thread searches the file store once a day."""
+"""Removes expired data: one task at a time, at intervals, in the loop; a thread searches the file store daily."""
 
 import logging
 import threading

@@ -6,7 +6,7 @@ containers mount them. Not covered: a disk that corrupts bytes; every reader tha
 `palio verify`. A bucket's files are checked whenever they are read.
 
 The folder does without obstore's own local store: a complete upload becomes a file of the store by a hard link, at once
-and whatever its size, where obstore would copy it (`python -m benchmarks file_store`).
+and whatever its size, where obstore would copy it (`python -m benchmarks file-store`).
 """
 
 import errno
@@ -133,7 +133,7 @@ class FolderStore:
             while block := file.read(BLOCK_BYTES):
                 yield block
 
-    def local(self, sha256: str, folder: Path) -> Path:  # noqa: ARG002 - only other stores need it
+    def local(self, sha256: str, folder: Path) -> Path:  # noqa: ARG002 - it need not be fetched
         path = file_path(self._folders, sha256)
         path.stat()
         return path
