@@ -14,7 +14,6 @@ from tests.web.world import World
 
 from palio.core.errors import PalioError
 from palio.web.config.data_folder import Folders
-from palio.web.storage import files
 from palio.web.storage.files import FolderStore, current_store, file_path, open_store
 from palio.web.verbs.files import delete_file, remove_orphans
 
@@ -69,7 +68,7 @@ def test_upload_on_another_file_system_copied(folders: Folders, monkeypatch: pyt
             raise OSError(errno.EXDEV, "another file system")
         link(source, target)
 
-    monkeypatch.setattr(files.os, "link", refuse)
+    monkeypatch.setattr("os.link", refuse)
     store, path = FolderStore(folders), complete(folders)
     store.keep(path, digest(CONTENT))
     store.keep(path, digest(CONTENT))
