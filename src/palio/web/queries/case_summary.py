@@ -16,6 +16,7 @@ from palio.web.leaderboard.case_summaries import read_summary, shows_cases
 from palio.web.leaderboard.snapshot import snapshot
 from palio.web.leaderboard.visibility import Visibility, hides_scores
 from palio.web.models import Submission
+from palio.web.queries.submission import shown_scores
 from palio.web.storage.bundles import current_bundle
 
 
@@ -28,7 +29,8 @@ def standing_of(submission: Submission, *, full: bool) -> dict[str, Any] | None:
     if found is None or submission.counted is None:
         return None
     phase, board = found
-    primary, scores = board.primary, submission.counted.scores or {}
+    primary = board.primary
+    scores = shown_scores(submission, submission.counted, full=full) or {}
     if primary.key not in scores or (not full and (hides_scores(phase) or primary.hidden)):
         return None
     summary = read_summary(submission.counted.pk, phase, primary)
@@ -41,7 +43,8 @@ def standing_of(submission: Submission, *, full: bool) -> dict[str, Any] | None:
         is_listed = row is not None
         if row is not None and row.rank is not None:
             rank, of = rank_text(row.rank, shown.statistics.ranges.get(row.entry.attempt)), len(ranked)
-    interval = summary["interval"] if summary and not primary.hidden else None
+    is_exact = full or phase.rules.feedback.is_exact
+    interval = summary["interval"] if summary and is_exact and not primary.hidden else None
     digits = f".{primary.precision}f"
     return {
         "title": primary.title,
