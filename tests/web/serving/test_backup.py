@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.web.serving.running import Browser, Running, palio, running
+from tests.web.serving.running import SQLITE_ONLY, Browser, Running, palio, running
 
 from palio.web.config.data_folder import Folders
 from palio.web.serving.backup import FOLDERS, sum_line
@@ -72,6 +72,7 @@ def named_files(data: Path) -> list[str]:
     return [json.loads(row[0])["sha256"] for row in rows]
 
 
+@SQLITE_ONLY
 def test_backup_during_writes_restores(tmp_path: Path) -> None:
     with running(tmp_path / "data") as started:
         browser = Browser()
@@ -131,6 +132,7 @@ def test_restore_target_not_empty(saved: Path, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
+@SQLITE_ONLY
 def test_restore_into_empty_folder(saved: Path, tmp_path: Path) -> None:
     (tmp_path / "lost+found").mkdir()
     assert palio("restore", saved, "--data", tmp_path).returncode == 0

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.web.serving.running import environment
+from tests.web.serving.running import SQLITE_ONLY, environment
 
 MAKE = """
 import json, os, sys
@@ -56,10 +56,12 @@ def make(data: Path, how: str) -> object:
     return json.loads(result.stdout.splitlines()[-1])
 
 
+@SQLITE_ONLY
 def test_new_database_equals_migrated(tmp_path: Path) -> None:
     assert make(tmp_path / "once", "once") == make(tmp_path / "migrated", "migrate")
 
 
+@SQLITE_ONLY
 def test_upgrade_keeps_previous_database(tmp_path: Path) -> None:
     before = make(tmp_path / "data", "once")
     undo = (

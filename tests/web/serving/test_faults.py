@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import requests
 from tests.bundles import YAML, write_bundle
-from tests.web.serving.running import Running, environment, running
+from tests.web.serving.running import SQLITE_ONLY, Running, environment, running
 from tests.web.submission_files import context_zip
 from tests.web.tus import VERSION, announcing, appending
 
@@ -178,6 +178,7 @@ def test_deadline_during_upload_keeps_file(faults: Faults, tmp_path: Path) -> No
     assert [faults.submit("closing", file)] == faults.submissions("closing")
 
 
+@SQLITE_ONLY
 def test_sqlite_busy_waits(faults: Faults) -> None:
     file = faults.upload("open", context_zip(extra=b"busy"))
     holder = sqlite3.connect(faults.platform.data / "palio.sqlite3", isolation_level=None, timeout=60)

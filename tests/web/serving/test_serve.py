@@ -16,7 +16,7 @@ import pytest
 from benchmarks.serving import LIMIT_PSS_MIB, memory_mib
 from tests.bundles import YAML, write_bundle
 from tests.conftest import lacking
-from tests.web.serving.running import Browser, Running, environment, is_running, palio, running
+from tests.web.serving.running import SQLITE_ONLY, Browser, Running, environment, is_running, palio, running
 
 from palio.data.getting import find_challenge
 from palio.data.shipped import copy_challenge
@@ -40,6 +40,7 @@ def test_first_start_output(platform: Running) -> None:
     assert platform.link() is not None
 
 
+@SQLITE_ONLY
 def test_first_start_file_permissions(platform: Running) -> None:
     assert stat.S_IMODE(platform.data.stat().st_mode) == 0o700
     for key in ("session-secret", "receipt-key.pem"):
@@ -70,6 +71,7 @@ def test_second_platform_refused(platform: Running) -> None:
     assert "(data-in-use)" in result.stderr
 
 
+@SQLITE_ONLY
 def test_second_controller_refused(platform: Running) -> None:
     result = palio("controller", "--data", platform.data)
     assert result.returncode == 12
@@ -242,6 +244,7 @@ def test_data_folder_not_writable(tmp_path: Path) -> None:
     assert (result.returncode, "(target-unwritable)" in result.stderr) == (12, True)
 
 
+@SQLITE_ONLY
 def test_database_newer_version(tmp_path: Path) -> None:
     with running(tmp_path / "data") as started:
         pass
@@ -253,6 +256,7 @@ def test_database_newer_version(tmp_path: Path) -> None:
     assert "(database-newer)" in result.stderr
 
 
+@SQLITE_ONLY
 def test_database_invalid(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "palio.sqlite3").write_bytes(b"This is no database at all. " * 100)
