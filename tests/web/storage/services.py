@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
+from unittest.mock import patch
 
 import obstore
 import requests
@@ -57,8 +58,8 @@ class Service:
         _make_bucket(self)
 
     def empty(self) -> None:
-        """With this service's variables in the environment."""
-        client = from_url(self.url, client_options={"allow_http": True})
+        with patch.dict(os.environ, self.environment):
+            client = from_url(self.url, client_options={"allow_http": True})
         for batch in obstore.list(client):
             obstore.delete(client, [each["path"] for each in batch])
 
