@@ -15,7 +15,6 @@ from tests.conftest import lacking
 from tests.storm.findings import judge
 from tests.storm.site import Planted
 from tests.storm.storm import Report, storm
-from tests.web.postgresql import programs
 
 SEED = int(os.environ.get("PALIO_STORM_SEED", "11"))
 BLOWS = 10
@@ -33,17 +32,6 @@ def test_short_storm(over: Report) -> None:
     assert over.findings == [], over.shown()
     assert over.struck.total() > BLOWS // 2
     assert over.ends["scored"] > 1
-
-
-@pytest.mark.bubblewrap
-@pytest.mark.timeout(900)
-def test_short_storm_on_postgresql() -> None:
-    if programs() is None:
-        lacking("no PostgreSQL server is installed (Debian's package postgresql)")
-    with storm(SEED, "bubblewrap", blows=BLOWS, seconds=240, database="postgresql") as report:
-        assert report.findings == [], report.shown()
-        assert report.struck.total() > BLOWS // 2
-        assert report.ends["scored"] > 1
 
 
 def scored(over: Report) -> list[str]:

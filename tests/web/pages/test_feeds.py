@@ -62,7 +62,7 @@ def test_leaderboard_picture_without_hidden(world: World, browser: Browser, tmp_
     settings.FOLDERS.make()
     add_submission(world.team, scores={"accuracy": 0.75})
     hidden = YAML.replace("    tasks: [0]\n", "    tasks: [0]\n    palio: {scores: hidden}\n", 1)
-    publish(write_bundle(tmp_path / "b", yaml=hidden), actor=world.alice, slug="mednist")
+    publish(write_bundle(tmp_path / "b", yaml=hidden), actor=world.alice, slug="mednist", note="Scores are hidden.")
     text = browser().get("/c/mednist/leaderboard.svg").text
     assert "have not published" in text
     assert "0.75" not in text
