@@ -104,7 +104,8 @@ def test_run_prints_the_stages(palio: Callable[..., Outcome], submitter: Submitt
     lines = outcome.out.splitlines()
     assert lines[0] == "Vowels, phase Final"
     image = ["image"] if submitter.engine == "bubblewrap" else []  # this machine's Python instead of the bundle's image
-    names = ["submission", "engine", *image, "build", "predict", "score"]
+    recognized = ["contents", "base", "runs"]
+    names = ["submission", *recognized, "engine", *image, "build", "predict", "score"]
     assert [line.split()[0] for line in lines[1 : 1 + len(names)]] == names
     assert [line.strip() for line in lines[-4:-2]] == ["Accuracy", "1.000"]
     assert lines[-1] == f"Run folder: {Path('again').resolve()}"
