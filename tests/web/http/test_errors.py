@@ -20,8 +20,8 @@ FACTS = {"engines/docker/promises.py", "core/attempt/verdicts.py"}  # of a row w
 
 # What would be a second way, and the modules that are the first.
 SECOND_WAYS = {
-    r"\bRefusedError\b": {"engines/docker/egress_proxy_program.py"},
-    r"[\"']next_step[\"']\s*:": {"core/errors/failure.py", *FACTS},
+    r"\bRefusedError\b": {"engines/docker/egress_proxy_program.py", "engines/sources/outbound.py"},
+    r"[\"']next_step[\"']\s*:": {"core/errors/failure.py", "web/serving/health.py", *FACTS},
     r"\braise HttpError\b|\bAPIException\b": set(),
     r"\bJsonResponse\(": {"web/http/errors.py", "web/pages/health.py"},
     r"\bstatus=[45]\d\d\b": {"core/errors/table"},

@@ -153,7 +153,7 @@ def test_home_best_score_if_public(world: World, browser: Browser, tmp_path: Pat
     add_submission(world.team, scores={"accuracy": 0.75})
     assert "best Accuracy 0.750" in browser().get("/").text
     hidden = YAML.replace("    key: main\n", "    key: main\n    hidden: true\n")
-    publish(write_bundle(tmp_path / "b", yaml=hidden), actor=world.alice, slug="mednist")
+    publish(write_bundle(tmp_path / "b", yaml=hidden), actor=world.alice, slug="mednist", note="Hidden now.")
     assert "best" not in browser().get("/").text
 
 

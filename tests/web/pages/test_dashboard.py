@@ -238,7 +238,7 @@ def test_rescore_of_chosen_leaderboard(full: Full, browser: Browser, tmp_path: P
     column = "    columns:\n      - {title: %s, key: %s, index: 0, sorting: asc, precision: 1}\n"
     second = "  - title: Speed\n    key: speed\n" + column % ("Seconds", "seconds")
     folder = write_bundle(tmp_path / "b", yaml=YAML.replace("palio:\n  sub", f"{second}palio:\n  sub"))
-    publish(folder, actor=full.world.alice, slug="mednist")
+    publish(folder, actor=full.world.alice, slug="mednist", note="Speed counts too.")
     full.world.challenge.refresh_from_db()
     rescore = begin(full.world.challenge, "Final", full.world.sam)
     finish(rescore, 0.5)

@@ -33,7 +33,7 @@ def words(html: str) -> str:
 
 def test_submit_page_limits(world: World, browser: Browser) -> None:
     said = words(browser(world.bob).get(PAGE).text)
-    for each in ("5 submissions left", "0 of 5 used", "0 of 100 used", "up to 20.0 GiB", "a zip with a Dockerfile"):
+    for each in ("5 submissions left", "0 of 5 used", "0 of 20 used", "up to 20.0 GiB", "a zip with a Dockerfile"):
         assert each in said
     assert "No files yet" in said
 

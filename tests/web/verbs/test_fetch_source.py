@@ -1,6 +1,7 @@
 """Submissions that the platform fetches: what is kept, shown and refused, before anything counts."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,11 @@ from palio.web.verbs.submit import submit
 Browser = Callable[..., Client]
 PAGE = "/c/mednist/submit/"
 LAYER = tar({"predict.py": b"print(1)\n"})
+
+
+@pytest.fixture(autouse=True)
+def _no_uploads_of_others() -> None:
+    shutil.rmtree(settings.FOLDERS.uploads, ignore_errors=True)
 
 
 @pytest.fixture
