@@ -33,6 +33,7 @@ LAYER = tar({"predict.py": b"print(1)\n"})
 @pytest.fixture(autouse=True)
 def _no_uploads_of_others() -> None:
     shutil.rmtree(settings.FOLDERS.uploads, ignore_errors=True)
+    settings.FOLDERS.make()
 
 
 @pytest.fixture
