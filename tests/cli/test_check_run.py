@@ -57,9 +57,9 @@ def test_sound_bundle(engine: str, tmp_path: Path, capsys: pytest.CaptureFixture
             "opens `/app/input/ref/no_such.csv`, but the reference data has no such file",
         ),
         (
-            'open("notes.txt", "w")\n',
-            "OSError: [Errno 30] Read-only file system: 'notes.txt'",
-            "writes `notes.txt`, but only `$output` and /tmp can be written",
+            'open("/app/input/ref/notes.txt", "w")\n',  # its own folder is a copy that it may change
+            "OSError: [Errno 30] Read-only file system: '/app/input/ref/notes.txt'",
+            "writes `/app/input/ref/notes.txt`, but only `$output` and /tmp can be written",
         ),
         (
             'raise SystemExit("ERROR: No matching distribution found for no-such")\n',

@@ -111,6 +111,7 @@ KINDS: dict[str, FailureKind] = {
         "This machine has no `git`, which fetches submissions from repositories.",
         "Install it: `sudo apt-get install git`.",
         participant="This platform cannot fetch submissions from Git repositories at the moment.",
-        participant_next="Submit a zip: `git archive --format=zip TAG > model.zip`. This does not count toward your limit.",
+        participant_next="Submit a zip: `git archive --format=zip TAG > model.zip`. This does not count toward your "
+        "limit.",
     ),
 }
