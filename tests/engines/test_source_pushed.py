@@ -55,7 +55,7 @@ def test_only_images_that_were_not_pushed_for_a_while_are_deleted(images: tuple[
     assert (has(old), has(new)) == (False, True)
     assert json.loads((tmp_path / "pushed.json").read_text()) == {new: NOW.isoformat()}
     assert pushed.remove_old(NOW) == ()
-    assert push_image(tags[0], host) == old  # whoever needs it again pushes it again
+    assert push_image(tags[0], host) == old  # a job that needs it pushes it again
 
 
 def test_registry_that_is_away_keeps_the_record(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ class Service:
     _port: int
 
     def stop(self) -> None:
-        """Stop it; whoever connects is refused."""
+        """Stop it; connections are refused."""
         self._process.kill()
         self._process.wait()
 

@@ -14,7 +14,7 @@ _EXACT, _ABOUT = {"accuracy", "recall_weighted"}, {"f1_weighted", "precision_wei
 
 
 def leading_group(ranges: Sequence[tuple[int, int] | None]) -> int:
-    """How many rows, best first, cannot be told from the first: nobody is significantly better than any of them.
+    """How many rows, best first, cannot be told from the first: no row is significantly better than one of them.
 
     Counts from the top to the last row without a gap; 0 without ranges.
     """
