@@ -122,7 +122,8 @@ def test_numbers_are_the_same_in_csv_api_and_leaderboard(three: World, browser: 
 
 
 def test_second_submission_uses_what_is_kept(three: World, browser: Browser) -> None:
-    (kept,) = settings.FOLDERS.statistics.glob("*.kept")
+    files = settings.FOLDERS.statistics.glob("*.kept")  # other tests' too
+    kept = max(files, key=lambda file: file.stat().st_mtime_ns)
     before = kept.stat().st_mtime_ns
     classified(three, "New", range(300, 301), minute=3)
     compute_statistics(three.challenge)

@@ -19,7 +19,7 @@ from palio.web.config.data_folder import Folders
 from palio.web.serving.backup import FOLDERS, sum_line
 
 PASSWORD = "a-long-enough-password"  # noqa: S105
-MADE_ANEW = {"static", "boards", "inputs"}
+REBUILT = {"static", "boards", "inputs", "statistics"}
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_backup_folders(tmp_path: Path) -> None:
     folders = Folders(tmp_path)
     names = {name for name, kind in vars(Folders).items() if isinstance(kind, property)}
     below = {getattr(folders, name).relative_to(tmp_path).parts[0] for name in names if name != "root"}
-    assert below - {"palio.sqlite3"} - MADE_ANEW == set(FOLDERS)
+    assert below - {"palio.sqlite3"} - REBUILT == set(FOLDERS)
 
 
 def test_backup_readable_without_palio(saved: Path, tmp_path: Path) -> None:
