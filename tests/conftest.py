@@ -2,10 +2,10 @@
 with PALIO_TEST_ALL=1 (as in CI) it fails instead, so that nothing is skipped unnoticed.
 """
 
-import faulthandler
 import os
+import signal
 import subprocess
-import sys
+import threading
 from collections.abc import Generator, Iterator
 from functools import cache
 from pathlib import Path
@@ -21,7 +21,7 @@ _LONGEST = (_DOCKER, "tests/web/test_on_postgresql.py", "tests/core/attempt/test
 # The same examples in every run, however slow the machine; `pytest --hypothesis-profile=default` looks for others.
 settings.register_profile("seeded", derandomize=True, deadline=None)
 settings.load_profile("seeded")
-_CLEAN_UP_S = 120.0  # after the time limit of a test
+_CLEAN_UP_S = 60.0  # after the time limit of a test
 NO_CLUSTER = "no cluster is named (PALIO_KUBERNETES_FOLDER)"
 NO_AZURITE = "azurite is not installed (make azurite)"
 NOTHING_MAY_BE_SKIPPED = os.environ.get("PALIO_TEST_ALL") == "1"
@@ -59,18 +59,27 @@ def _group(item: pytest.Item) -> str:
     return _DOCKER if item.get_closest_marker("docker") or file == "tests/submissions/test_hostile.py" else file
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """A test that hangs even in its clean-up ends its process, which xdist replaces: named, and with all its stacks."""
-    if "PYTEST_XDIST_WORKER" not in os.environ:
-        return (yield)
-    marker = item.get_closest_marker("timeout")
-    limit_s = float(marker.args[0] if marker else item.config.getini("timeout"))
-    faulthandler.dump_traceback_later(limit_s + _CLEAN_UP_S, exit=True, file=sys.__stderr__)
+    """pytest-timeout interrupts a test once. If the test's clean-up hangs too, interrupt that as well."""
+    marker, option = item.get_closest_marker("timeout"), item.config.getoption("timeout")
+    limit_s = float(marker.args[0] if marker else item.config.getini("timeout") if option is None else option)
+    over = threading.Event()
+
+    def interrupt() -> None:
+        wait_s = limit_s + _CLEAN_UP_S
+        while not over.wait(wait_s):
+            wait_s = _CLEAN_UP_S
+            if callable(signal.getsignal(signal.SIGALRM)):  # by pytest-timeout
+                signal.pthread_kill(main, signal.SIGALRM)
+
+    main = threading.get_ident()
+    if limit_s:
+        threading.Thread(target=interrupt, daemon=True).start()
     try:
         return (yield)
     finally:
-        faulthandler.cancel_dump_traceback_later()
+        over.set()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -99,8 +99,8 @@ def test_backup_of_an_older_database(server: str, tmp_path: Path) -> None:
         with running(tmp_path / "data", "--pages-only", DATABASE_URL=url):
             pass
         with psycopg.connect(url) as connection:
-            ours = "SELECT max(id) FROM django_migrations WHERE app = 'palio'"
-            connection.execute(f"DELETE FROM django_migrations WHERE id = ({ours})")
+            newest = connection.execute("SELECT max(name) FROM django_migrations WHERE app = 'palio'").fetchone()
+            connection.execute("DELETE FROM django_migrations WHERE name = %s", newest)
         result = palio("backup", tmp_path / "palio.tar", "--data", tmp_path / "data", DATABASE_URL=url)
         assert (result.returncode, "it lacks 1 migration of this version" in result.stderr) == (12, True)
         assert not (tmp_path / "palio.tar").exists()
