@@ -150,8 +150,8 @@ def score_again(admin: Walker, bob: Walker) -> None:
     admin.page.wait_for_selector("section[aria-labelledby=comparison]", timeout=EVALUATED_MS)  # by itself
     rows = admin.page.locator("section[aria-labelledby=comparison] tbody tr").all()
     assert [" ".join(row.locator("th, td").all_inner_texts()) for row in rows] == [
-        "carol 2 1 up 1 0.333 0.667",
-        "bob 1 2 down 1 0.667 0.333",
+        "carol 2 1 up 1 Accuracy changed 0.333 0.667",
+        "bob 1 2 down 1 Accuracy changed 0.667 0.333",
     ]
     admin.looks("old and new board")
     assert board(bob) == before  # nobody else sees any of it
