@@ -44,11 +44,6 @@ class Trial:
     def slack_s(self) -> float:
         return CLUSTER_SLACK_S if self.engine.name == "kubernetes" else SLACK_S
 
-    @property
-    def sees_processes(self) -> bool:
-        """Whether it reports how many there were."""
-        return self.engine.name != "kubernetes"
-
     def build(self, dockerfile: str = DOCKERFILE, **files: str) -> tuple[Build, JobResult]:
         name = f"palio-test-{uuid4().hex[:12]}"
         context = self.folder / name

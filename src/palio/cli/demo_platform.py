@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,13 +28,15 @@ _STOP_S = 20.0
 
 
 @contextmanager
-def running_platform(folder: Path, challenge: Path, engine: str) -> Iterator[str]:
-    """Runs a platform with the challenge on this machine only, yields its address, and stops it at the end."""
+def running_platform(folder: Path, challenge: Path, engine: str, unenforced: Sequence[str]) -> Iterator[str]:
+    """Runs a platform with the challenge on this machine only, yields its address, and stops it at the end.
+
+    `unenforced`: the isolation properties that the engine does not enforce.
+    """
     address = f"http://127.0.0.1:{_free_port()}"
     command = [sys.executable, "-P", "-m", "palio", "serve", "--data", str(folder), "--with", str(challenge)]
     command += ["--port", address.rpartition(":")[2], "--engine", engine]
-    # The participant here is also the operator, so bubblewrap may run the submission.
-    environment = os.environ | {"PALIO_ANYONE_ON_BUBBLEWRAP": "true"}
+    environment = os.environ | accepted_by_its_operator(unenforced)
     log = folder.with_suffix(".log")
     with log.open("w") as output:
         server = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
@@ -46,6 +48,11 @@ def running_platform(folder: Path, challenge: Path, engine: str) -> Iterator[str
         with contextlib.suppress(subprocess.TimeoutExpired):
             server.wait(_STOP_S)
         server.kill()
+
+
+def accepted_by_its_operator(unenforced: Sequence[str]) -> dict[str, str]:
+    """Settings with which any engine runs the submission of a participant, who is also the operator here."""
+    return {"PALIO_ANYONE_ON_BUBBLEWRAP": "true", "PALIO_ACCEPT_UNENFORCED": ",".join(unenforced)}
 
 
 def submit_as_participant(address: str, submission: Path) -> int:

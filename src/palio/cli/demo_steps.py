@@ -15,6 +15,7 @@ from palio.cli.leaderboard import leaderboard
 from palio.cli.run import evaluate
 from palio.cli.train import train_challenge
 from palio.core.attempt.lock import PHANTOM_NOTICE
+from palio.core.engine import Enforcement
 from palio.core.errors import PalioError
 from palio.core.files.tree import digest_copy
 from palio.core.quantities import size_text
@@ -41,6 +42,7 @@ class Demo:
         self.images = images
         self._run_folder = folder / "runs" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         self._step = 0
+        self._unenforced: tuple[str, ...] = ()
 
     def run(self) -> int:
         engine = self._find_engine()
@@ -67,6 +69,12 @@ class Demo:
         name = self.engine if self.engine != "auto" else self._pick_engine()
         engine, _ = open_engine(name)
         click.echo(f"  {engine.describe()}")
+        found = (each.property for each in engine.guarantees() if each.enforcement is Enforcement.NONE)
+        self._unenforced = tuple(found)
+        if self._unenforced:
+            click.echo(
+                f"  Not enforced here: {', '.join(self._unenforced)}. Accepted, because you run your own program."
+            )
         return name
 
     def _pick_engine(self) -> str:
@@ -157,7 +165,7 @@ class Demo:
 
         self._heading("Submit it to a local platform")
         data = self.folder / "platform"
-        with running_platform(data, self.challenge, engine) as address:
+        with running_platform(data, self.challenge, engine, self._unenforced) as address:
             click.echo(f"  The platform runs at {address}, reachable only from this machine")
             exit_code = submit_as_participant(address, self.submission)
             self._heading("Show the platform's leaderboard")

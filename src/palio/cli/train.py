@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from palio.core.engine import JobResult
 
 
+_CPUS_IN_A_CLUSTER = 2  # whose nodes are not this machine
+
+
 @click.command()
 @click.argument("challenge", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @engine_option
@@ -33,13 +36,26 @@ if TYPE_CHECKING:
 @click.option(
     "--memory", "memory_gib", type=click.FloatRange(min=0.1), default=8, show_default=True, help="Memory limit in GiB."
 )
+@click.option(
+    "--cpus",
+    type=click.FloatRange(min=0.1),
+    help=f"CPU limit. [default: all of this machine; in a cluster, at most {_CPUS_IN_A_CLUSTER}]",
+)
 @rendering.as_json_option
-def train(challenge: Path, engine: str, to: Path | None, time_s: float, memory_gib: float, as_json: bool) -> None:
+def train(
+    challenge: Path,
+    engine: str,
+    to: Path | None,
+    time_s: float,
+    memory_gib: float,
+    cpus: float | None,
+    as_json: bool,
+) -> None:
     """Build and run CHALLENGE's training image on its training and validation data.
 
     If training succeeds, its output replaces CHALLENGE/model_output.
     """
-    target = train_challenge(challenge, engine, to, time_s, memory_gib, quiet=as_json)
+    target = train_challenge(challenge, engine, to, time_s, memory_gib, cpus, quiet=as_json)
     if as_json:
         rendering.echo_json({"target": str(target), "files": sorted(path.name for path in target.iterdir())})
 
@@ -50,6 +66,7 @@ def train_challenge(
     to: Path | None = None,
     time_s: float = 3600,
     memory_gib: float = 8,
+    cpus: float | None = None,
     *,
     quiet: bool = False,
 ) -> Path:
@@ -87,7 +104,7 @@ def train_challenge(
         limits=Limits(
             time_s=time_s,
             memory_bytes=int(memory_gib * GIB),
-            cpus=os.cpu_count() or 1,
+            cpus=cpus or _cpus(engine.name),
             pids=1024,
             shm_bytes=256 * MIB,
             output_bytes=2 * GIB,
@@ -99,6 +116,11 @@ def train_challenge(
         shutil.rmtree(work, ignore_errors=True)
     click.echo(f"Trained in {duration_text(result.wall_s)}. The model is in {request.target}", err=quiet)
     return request.target
+
+
+def _cpus(engine_name: str) -> int:
+    here = os.cpu_count() or 1
+    return min(here, _CPUS_IN_A_CLUSTER) if engine_name == "kubernetes" else here
 
 
 def _show(steps: "Generator[Path, None, JobResult]", *, quiet: bool) -> "JobResult":

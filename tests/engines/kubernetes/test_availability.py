@@ -16,6 +16,15 @@ CLAIM = f"{NAMESPACE}/persistentvolumeclaims/palio-jobs"
 JOBS = "/apis/batch/v1/namespaces/palio-jobs/jobs"
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 QUOTAS = f"{NAMESPACE}/resourcequotas"
+NODES = "/api/v1/nodes"
+
+
+def nodes(*runtimes: str) -> Reply:
+    items = [
+        {"metadata": {"name": f"node{number}"}, "status": {"nodeInfo": {"containerRuntimeVersion": runtime}}}
+        for number, runtime in enumerate(runtimes, 1)
+    ]
+    return Reply(content={"items": items})
 
 
 def cluster(asked: Asked) -> Reply:
@@ -29,6 +38,8 @@ def cluster(asked: Asked) -> Reply:
         return Reply(content={"status": {"phase": "Bound"}})
     if asked.path == REVIEWS:
         return Reply(201, {"status": {"allowed": True}})
+    if asked.path == NODES:
+        return nodes("docker://29.1.3")
     if asked.path == QUOTAS:
         return Reply(content={"items": []})
     return refusal(404, "not found")
@@ -61,6 +72,13 @@ def fault(
 
 def test_usable_cluster_has_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert fault(tmp_path, monkeypatch, {}) is None
+
+
+def test_nodes_that_do_not_share_images_need_a_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = fault(tmp_path, monkeypatch, {NODES: nodes("docker://29.1.3", "containerd://2.1.4")})
+    assert found is not None
+    assert "PALIO_KUBERNETES_REGISTRY is not set, and the node node2 (containerd://2.1.4) does not have" in found.reason
+    assert "`export PALIO_KUBERNETES_REGISTRY=registry.example:5000/palio`" in found.next_step
 
 
 def denied(verb: str, resource: str) -> Callable[[Asked], Reply]:

@@ -319,7 +319,6 @@ def test_ends_by_the_platform_are_faults_that_are_retried(
 @pytest.mark.parametrize(
     ("example", "command"),
     [
-        ("image-never-pulled", "describe pod palio-1a2b3c4d-predict-x"),
         ("runs-as-root", "describe job palio-1a2b3c4d-predict"),
         ("deadline-before-the-limit", "get events"),
     ],
@@ -333,6 +332,26 @@ def test_ends_that_the_operator_has_to_fix_name_a_command(
         engine.poll(job)
     assert raised.value.failure.code == "cluster-job-blocked"
     assert f"kubectl -n palio-jobs {command}" in raised.value.failure.next_step
+
+
+@pytest.mark.parametrize(
+    ("registry", "next_step"),
+    [
+        ("", "`export PALIO_KUBERNETES_REGISTRY=registry.example:5000/palio`"),
+        ("registry:5000", "kubectl -n palio-jobs describe pod palio-1a2b3c4d-predict-x"),
+    ],
+)
+def test_image_that_the_node_lacks_names_the_setting(
+    engine: KubernetesEngine, server: Server, job: Job, registry: str, next_step: str
+) -> None:
+    engine._settings = replace(engine._settings, registry=registry)
+    engine.start(job)
+    server.end(job, "image-never-pulled")
+    with pytest.raises(PalioError) as raised:
+        engine.poll(job)
+    assert raised.value.failure.code == "cluster-job-blocked"
+    assert ("does not have the image palio-build:1" in raised.value.failure.message) is (not registry)
+    assert next_step in raised.value.failure.next_step
 
 
 def test_second_pod_of_a_job_is_a_fault(engine: KubernetesEngine, server: Server, job: Job) -> None:
@@ -396,10 +415,10 @@ def set_keeper(server: Server, job: Job, **state: Any) -> None:
     status["containerStatuses"].append({"name": "keeper", "state": state})
 
 
-def tell_space(folder: Path, used_bytes: int) -> None:
+def tell_space(folder: Path, used_bytes: int, **used: float) -> None:
     blocks = {"f_bsize": 4096, "f_frsize": 4096, "f_blocks": 1000, "f_bfree": 1000 - used_bytes // 4096}
     others = dict.fromkeys(("f_bavail", "f_files", "f_ffree", "f_favail", "f_flag", "f_namemax"), 0)
-    (folder / "space.json").write_text(json.dumps(blocks | others | {"f_files": 100, "f_ffree": 99}))
+    (folder / "space.json").write_text(json.dumps(blocks | others | {"f_files": 100, "f_ffree": 99, "usage": used}))
 
 
 def test_ended_job_waits_for_its_output(keeping: KubernetesEngine, server: Server, job: Job, tmp_path: Path) -> None:
@@ -413,10 +432,11 @@ def test_ended_job_waits_for_its_output(keeping: KubernetesEngine, server: Serve
         member = tarfile.TarInfo("out/answer.csv")
         member.size = 3
         archive.addfile(member, io.BytesIO(b"1,2"))
-    tell_space(kept, 4096)
+    tell_space(kept, 4096, peak_memory_bytes=9 * MIB, cpu_s=1.5)  # the kernel had no counter of processes
     set_keeper(server, job, terminated={"exitCode": 0, "reason": "Completed"})
     result = ended(keeping, job)
     assert (result.end, result.exit_code) == (End.EXITED, 0)
+    assert (result.peak_memory_bytes, result.cpu_s, result.peak_pids) == (9 * MIB, 1.5, None)
     assert keeping.collect(job, tmp_path / "collected") == Collected(("answer.csv",), 3)
     assert (tmp_path / "collected/answer.csv").read_text() == "1,2"
 
@@ -430,6 +450,18 @@ def test_program_that_fails_at_a_full_output_exceeded_its_limit(
     set_keeper(server, job, terminated={"exitCode": 0, "reason": "Completed"})
     result = ended(keeping, job)
     assert (result.end, result.detail) == (End.OUTPUT_SIZE, "1.00 MiB of 1.00 MiB")
+
+
+@pytest.mark.parametrize("told", ["", "{}", '{"usage": 1}', '{"usage": {"cpu_s": "x"}}'])
+def test_use_that_the_keeper_did_not_tell_is_unknown(
+    keeping: KubernetesEngine, server: Server, job: Job, tmp_path: Path, told: str
+) -> None:
+    keeping.start(job)
+    server.end(job, "exit-3")
+    (tmp_path / "shared/palio-jobs" / job.name / "kept/space.json").write_text(told)
+    set_keeper(server, job, terminated={"exitCode": 0, "reason": "Completed"})
+    result = ended(keeping, job)
+    assert (result.exit_code, result.peak_memory_bytes, result.cpu_s, result.peak_pids) == (3, None, None, None)
 
 
 def test_lost_output_of_a_job_that_succeeded_is_a_fault(keeping: KubernetesEngine, server: Server, job: Job) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import platform
+import shutil
 import socket
 import subprocess
 import sys
@@ -11,12 +13,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.docker_command import docker
+from tests.engines.trial import BASE
 
-from palio.core.engine import Collected
+from palio.core.engine import Collected, Limits
 from palio.core.files.collect import collect_tar
 from palio.core.quantities import MIB
 from palio.engines.kubernetes import keeper_program
-from palio.engines.kubernetes.keeper_program import ARCHIVE, FIELDS, FINISH, SPACE, TOP
+from palio.engines.kubernetes.keeper_program import ARCHIVE, FIELDS, FINISH, SPACE, TOP, USAGE
+from palio.engines.kubernetes.launch import launched, launcher
 
 FILES = 20
 
@@ -163,3 +168,128 @@ def test_output_is_kept_when_the_pod_ends_early(output: Path, tmp_path: Path) ->
     with (kept / ARCHIVE).open("rb") as archive:
         found = collect_tar(archive, tmp_path / "collected", prefix=TOP, max_bytes=MIB, max_files=FILES)
     assert found.files == ("half",)
+
+
+# In a network and with counters of their own, as in a pod: the keeper, and then the job of another user.
+POD = """
+import json, os, shutil, subprocess, sys, time
+from pathlib import Path
+keeper, launch, job, counters, finish = map(json.loads, sys.argv[1:])
+subprocess.run(["mount", "-t", "tmpfs", "palio-test", "/sys/fs/cgroup"], check=True)
+for name, text in counters.items():
+    path = Path("/sys/fs/cgroup", name)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+shutil.copy(launch, job[0])  # where every user finds it
+keeping = subprocess.Popen(keeper)
+subprocess.run(job, user=14_231, group=14_231, extra_groups=[], env={"PATH": "/usr/bin:/bin"}, check=True)
+time.sleep(0.5)
+Path(finish).write_text("now")
+sys.exit(keeping.wait(20))
+"""
+PEAK, MAXIMUM = "memory.peak", "memory/memory.max_usage_in_bytes"
+COUNTERS = {
+    "version 2": {PEAK: "123456\n", "cpu.stat": "usage_usec 2500000\nuser_usec 1\n", "pids.peak": "7\n"},
+    "version 1": {MAXIMUM: "123456\n", "cpuacct/cpuacct.usage": "2500000000\n", "pids/pids.current": "7\n"},
+}
+MEASURED = {"peak_memory_bytes": 123_456, "cpu_s": 2.5, "peak_pids": 7}
+FORGED = """
+import contextlib, os, socket
+with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as other, contextlib.suppress(OSError):
+    other.connect("\\0palio-usage")
+    made = os.memfd_create("forged")
+    os.write(made, b"999999")
+    socket.send_fds(other, [b"m"], [made])
+"""
+
+
+def use_told(output: Path, tmp_path: Path, counters: dict[str, str], *, program: str = "") -> dict[str, float]:
+    """What the keeper tells of a job's use."""
+    kept, program_file = tmp_path / "kept", tmp_path / "launch"
+    kept.mkdir()
+    for name in (SPACE, FINISH):
+        (kept / name).touch()
+    program_file.write_bytes(launcher("amd64") or b"")
+    program_file.chmod(0o755)
+    keeper = [sys.executable, "-I", "-c", Path(keeper_program.__file__).read_text()]
+    keeper += [str(output), str(kept), str(MIB), str(FILES)]
+    limits = Limits(time_s=30, memory_bytes=64 * MIB, cpus=1)
+    command = ["/usr/bin/env", "python3", "-I", "-c", f"{program}\nimport time; time.sleep(0.5)"]
+    job = ["/sys/fs/cgroup/launch", *launched(command, limits, limits_processes=True, has_keeper=True)[1:]]
+    words = [json.dumps(each) for each in (keeper, str(program_file), job, counters, str(kept / FINISH))]
+    pod = ["unshare", "--net", "--mount", sys.executable, "-c", POD, *words]
+    subprocess.run(pod, check=True, timeout=60)
+    told: dict[str, float] = json.loads((kept / SPACE).read_text())[USAGE]
+    return told
+
+
+needs_launcher = pytest.mark.skipif(platform.machine() != "x86_64", reason="the launcher is for x86-64")
+
+
+@needs_launcher
+@pytest.mark.parametrize("counters", COUNTERS.values(), ids=COUNTERS)
+def test_use_of_the_job_measured(output: Path, tmp_path: Path, counters: dict[str, str]) -> None:
+    assert use_told(output, tmp_path, counters) == MEASURED
+
+
+@needs_launcher
+def test_counter_that_the_node_lacks_is_left_out(output: Path, tmp_path: Path) -> None:
+    counters = {name: text for name, text in COUNTERS["version 2"].items() if name != "memory.peak"}
+    assert use_told(output, tmp_path, counters) == {"cpu_s": 2.5, "peak_pids": 7}
+
+
+@needs_launcher
+def test_program_cannot_send_counters_of_its_own(output: Path, tmp_path: Path) -> None:
+    assert use_told(output, tmp_path, COUNTERS["version 2"], program=FORGED) == MEASURED
+
+
+BUSY = """
+import subprocess, time
+block = bytearray(100 << 20)
+while time.process_time() < 1:
+    pass
+started = []
+try:
+    while True:
+        started.append(subprocess.Popen(["sleep", "5"]))
+except OSError as error:
+    print(len(started), error.strerror)
+time.sleep(0.5)
+"""
+
+
+@needs_launcher
+@pytest.mark.docker
+def test_use_measured_between_two_containers(tmp_path: Path) -> None:
+    """As in a pod: two containers with one network, without privileges, of a user that is not root."""
+    uid, name = 14_232, f"palio-test-{os.getpid()}-keeper"
+    shared, kept = tmp_path / "shared", tmp_path / "kept"
+    shared.mkdir()
+    kept.mkdir()
+    (shared / "launch").write_bytes(launcher("amd64") or b"")
+    (shared / "launch").chmod(0o755)
+    shutil.copy(keeper_program.__file__, shared / "keeper.py")
+    for path in (kept, kept / SPACE, kept / FINISH):
+        path.touch()
+        os.chown(path, uid, uid)
+    confined = ["--rm", "--user", f"{uid}:{uid}", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
+    confined += ["--read-only", "--volume", f"{shared}:/shared:ro"]
+    keeper = ["python3", "-I", "/shared/keeper.py", "/out", "/kept", str(MIB), str(FILES)]
+    places = ["--network", "none", "--volume", f"{kept}:/kept", "--tmpfs", f"/out:size=2m,uid={uid}"]
+    limits = Limits(time_s=30, memory_bytes=256 * MIB, cpus=1, pids=20)
+    job = launched(["python3", "-c", BUSY], limits, limits_processes=True, has_keeper=True)
+    docker("run", "--detach", "--name", name, *confined, *places, BASE, *keeper)
+    try:
+        given = ["--network", f"container:{name}", "--memory", "256m", "--volume", f"{shared}/launch:{job[0]}:ro"]
+        assert docker("run", *confined, *given, BASE, *job) == ["19 Resource temporarily unavailable"]
+        (kept / FINISH).write_text("now")
+        deadline = time.monotonic() + 20
+        while not (kept / ARCHIVE).exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    finally:
+        docker("rm", "--force", name)
+    used = json.loads((kept / SPACE).read_text())[USAGE]
+    assert 100 * MIB <= used["peak_memory_bytes"] <= 256 * MIB
+    assert 1 <= used["cpu_s"] < 5
+    assert used["peak_pids"] == 20

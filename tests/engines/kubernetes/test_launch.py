@@ -35,7 +35,7 @@ def program(tmp_path: Path) -> Path:
 
 
 def run(program: Path, command: Sequence[str], *, uid: int = UID, limits_processes: bool = True, **more: str):  # type: ignore[no-untyped-def]
-    words = [str(program), *launched(command, LIMITS, limits_processes=limits_processes)[1:]]
+    words = [str(program), *launched(command, LIMITS, limits_processes=limits_processes, has_keeper=False)[1:]]
     environment = {"PATH": "/usr/bin:/bin", **more}
     return subprocess.run(words, user=uid, group=uid, extra_groups=[], env=environment, capture_output=True, text=True)
 
@@ -45,8 +45,10 @@ def test_unknown_processor_has_no_launcher() -> None:
 
 
 def test_command_is_wrapped() -> None:
-    assert launched(["a", "b"], LIMITS, limits_processes=True) == [PATH, "9", "100", str(64 * MIB), "a", "b"]
-    assert launched(["a"], LIMITS, limits_processes=False) == [PATH, "0", "100", str(64 * MIB), "a"]
+    size = str(64 * MIB)
+    made = launched(["a", "b"], LIMITS, limits_processes=True, has_keeper=True)
+    assert made == [PATH, "9", "100", size, "1", "a", "b"]
+    assert launched(["a"], LIMITS, limits_processes=False, has_keeper=False) == [PATH, "0", "100", size, "0", "a"]
 
 
 def test_limits_are_set_and_hold(program: Path) -> None:

@@ -167,12 +167,19 @@ def test_output_is_kept_from_memory_by_a_container_that_starts_first() -> None:
 def test_launcher_starts_what_the_container_would() -> None:
     made = manifest(replace(JOB, command=("run", "$(HOME)")), starts=["/usr/bin/env", "run", "$(HOME)"], launcher="l")
     assert container(made)["command"] == [
-        *("/.palio-launch", "64", "4096", str(256 * MIB)),
+        *("/.palio-launch", "64", "4096", str(256 * MIB), "0"),
         *("/usr/bin/env", "run", "$$(HOME)"),
     ]
     assert "args" not in container(made)
     (mount,) = (each for each in container(made)["volumeMounts"] if each["mountPath"] == "/.palio-launch")
     assert (mount["subPath"], mount["readOnly"]) == ("l", True)
+
+
+def test_launcher_sends_counters_where_a_keeper_waits() -> None:
+    _, stage = pod(manifest(settings=replace(SETTINGS, gate_image="palio:1"), starts=["run"], launcher="l"))[
+        "containers"
+    ]
+    assert stage["command"][4:] == ["1", "run"]
 
 
 def test_command_that_is_unknown_is_left_to_the_image() -> None:

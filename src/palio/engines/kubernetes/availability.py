@@ -38,6 +38,11 @@ _RIGHTS = (
 _OF_THE_CLUSTER = ("nodes",)
 _NEEDED = {"pods", "count/pods", "count/jobs.batch", "cpu", "memory", "requests.cpu", "requests.memory"}
 _NEEDED |= {"limits.cpu", "limits.memory", "requests.ephemeral-storage", "limits.ephemeral-storage"}
+_SHARES_IMAGES = "docker://"
+NAME_A_REGISTRY = (
+    "Name a registry that Docker here can push to and the nodes can pull from: "
+    f"`export {PREFIX}REGISTRY=registry.example:5000/palio`."
+)
 _SAMPLE = Job(
     name="palio-dry-run",
     image="palio-dry-run",
@@ -58,6 +63,7 @@ def why_unavailable() -> Unavailable | None:
         check_quota(cluster, settings)
         missing_fields(cluster, settings)
         check_registry(settings.registry)
+        check_shared_images(cluster, settings)
     except PalioError as error:
         return Unavailable(error.failure.message.rstrip("."), error.failure.next_step)
     if os.geteuid() != 0:
@@ -144,6 +150,21 @@ def check_quota(cluster: Cluster, settings: Settings) -> None:
                     reason=f"the quota {name} of the namespace {settings.namespace} allows 0 {resource}",
                     next_step=f"Raise it: `{cluster.kubectl} -n {settings.namespace} edit resourcequota {name}`.",
                 )
+
+
+def check_shared_images(cluster: Cluster, settings: Settings) -> None:
+    """Raises PalioError if there is no registry, and a node whose runtime is not Docker, so that it has no images."""
+    if settings.registry:
+        return
+    for node in cluster.get("/api/v1/nodes").get("items") or ():
+        runtime = node.get("status", {}).get("nodeInfo", {}).get("containerRuntimeVersion", "")
+        if not runtime.startswith(_SHARES_IMAGES):
+            raise PalioError(
+                "cluster-refused",
+                reason=f"{PREFIX}REGISTRY is not set, and the node {node['metadata']['name']} ({runtime or 'unknown'}) "
+                "does not have the images of the Docker engine beside Palio",
+                next_step=NAME_A_REGISTRY,
+            )
 
 
 def _unknown_kind(cluster: Cluster, kind: str) -> PalioError:

@@ -15,13 +15,14 @@ status; an annotation says why.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from palio.core.engine import GRACE_S, Collected, End, Guarantee, Job, JobResult, Limits, Work
 from palio.core.errors import Cause, PalioError
@@ -392,6 +393,9 @@ class KubernetesEngine:
             names = {"job": object_name(job.name), "pod": pod.get("metadata", {}).get("name", "")}
             next_step = _NEXT_STEPS[found.ending].format(kubectl=self._kubectl, **names)
             reason = f"{found.ending}: {found.evidence}".rstrip(".")
+            if found.ending is Ending.IMAGE_MISSING and not self._settings.registry:
+                reason = f"its node does not have the image {job.image} of the Docker engine beside Palio ({reason})"
+                next_step = availability.NAME_A_REGISTRY
             raise PalioError("cluster-job-blocked", job=job.name, reason=reason, next_step=next_step)
         if found.responsible is Cause.PLATFORM:
             raise self._fault("running", job, f"{found.ending}: {found.evidence}".rstrip("."))
@@ -410,7 +414,8 @@ class KubernetesEngine:
             started, _time(ended["finishedAt"]) if ended else _over_since(watched.job) or self._cluster.now()
         )
         code = (ended or {}).get("exitCode")
-        result = JobResult(End.EXITED, code if code is not None else 137, started, finished)
+        used: Mapping[str, Any] = self._volume.usage(job)
+        result = JobResult(End.EXITED, code if code is not None else 137, started, finished, **used)
         excess = self._output_excess(job)
         match found.ending:
             case Ending.OUT_OF_MEMORY:

@@ -6,6 +6,10 @@ The job writes to OUTPUT, a file system in memory that is gone with the pod. The
 statistics, and writes these to KEPT/space.json if more than BYTES or FILES are in use, and at the end. When the engine
 has written to KEPT/finish, because the job's program is over, the keeper writes KEPT/out.tar.
 
+The launcher sends it the opened counters of the job's container before the job's program starts. It reads these as
+often, and adds the last values to KEPT/space.json: they are the kernel's, up to a tenth of a second before the end. It
+accepts one connection only, so that the program cannot send others.
+
 Covered: links, pipes and sockets, of which only the kind is recorded; folders and files without permissions; trees of
 any depth, of which no more is written than is needed to refuse them; names of any bytes; sparse files, which end the
 archive without their content if they are larger than BYTES. The archive is read by the code that collects the outputs
@@ -15,6 +19,7 @@ of all engines, and refuses what it does not want.
 import json
 import os
 import signal
+import socket
 import stat
 import sys
 import tarfile
@@ -22,6 +27,7 @@ import time
 from pathlib import Path
 
 LOOK_S = 0.1
+AWAIT_S = 0.02  # for the launcher, since a job may be over soon
 MOST_LEVELS = 40  # more than are collected
 SPACE, FINISH, ARCHIVE = "space.json", "finish", "out.tar"  # the first two exist before the pod does
 TOP = "out"
@@ -29,6 +35,17 @@ FIELDS = (
     *("f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail"),
     *("f_files", "f_ffree", "f_favail", "f_flag", "f_namemax"),
 )
+USAGE = "usage"  # in the first, with these
+PEAK_MEMORY_BYTES, PEAK_PIDS, CPU_S = "peak_memory_bytes", "peak_pids", "cpu_s"
+COUNTED: dict[
+    str, tuple[str, int, float]
+] = {  # as the launcher names it: what, as which word of the file, and its unit
+    "m": (PEAK_MEMORY_BYTES, 0, 1),
+    "p": (PEAK_PIDS, 0, 1),
+    "c": (CPU_S, 1, 1e-6),
+    "n": (CPU_S, 0, 1e-9),
+}
+MEETING = "\0palio-usage"  # where the launcher finds the keeper, in the pod's network
 SOCKET = b"s"  # which tar has no type for; core.files.collect knows it
 KINDS = {stat.S_IFLNK: tarfile.SYMTYPE, stat.S_IFIFO: tarfile.FIFOTYPE, stat.S_IFSOCK: SOCKET}
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
@@ -103,14 +120,56 @@ def archive(output: str, kept: Path, most_bytes: int, most_files: int) -> None:
     half.rename(kept / ARCHIVE)
 
 
+class Usage:
+    """What the job has used so far, from the counters that the launcher sent."""
+
+    def __init__(self) -> None:
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.listener.setblocking(False)
+        try:
+            self.listener.bind(MEETING)
+            self.listener.listen(1)
+        except OSError as error:  # then nothing is measured
+            print(error, file=sys.stderr)
+        self.counters: dict[str, int] = {}  # opened files by what they count
+        self.seen: dict[str, float] = {}
+
+    def look(self) -> None:
+        if not self.counters:
+            self.receive()
+        for kind, file in self.counters.items():
+            name, words, unit = COUNTED[kind]
+            try:
+                value = int(os.pread(file, 4096, 0).split()[words]) * unit
+            except (OSError, ValueError, IndexError):  # the container is gone, or this is no counter
+                continue
+            self.seen[name] = max(self.seen.get(name, 0), value)
+
+    def receive(self) -> None:
+        try:
+            launcher, _ = self.listener.accept()
+        except OSError:  # it has not started yet, or has been here
+            return
+        self.listener.close()
+        with launcher:
+            launcher.settimeout(1)
+            try:
+                kinds, files, _, _ = socket.recv_fds(launcher, 16, 8)
+            except OSError:
+                return
+            found = dict(zip(kinds.decode("latin-1"), files, strict=False))
+            self.counters = {kind: file for kind, file in found.items() if kind in COUNTED}
+
+
 def main() -> None:
     output, kept, most_bytes, most_files = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
-    begun = False
+    begun, usage = False, Usage()
 
     def tell() -> None:
         """In place, because a new name may be seen late on a network file system."""
         space = os.statvfs(output)
-        (kept / SPACE).write_text(json.dumps({name: getattr(space, name) for name in FIELDS}))
+        told = {name: getattr(space, name) for name in FIELDS}
+        (kept / SPACE).write_text(json.dumps({**told, USAGE: usage.seen}))
 
     def keep() -> None:
         nonlocal begun
@@ -129,11 +188,12 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, end)
     while not (kept / FINISH).read_text():
+        usage.look()
         space = os.statvfs(output)
         used = (space.f_blocks - space.f_bfree) * space.f_frsize
         if used > most_bytes or space.f_files - space.f_ffree - 1 > most_files:
             tell()
-        time.sleep(LOOK_S)
+        time.sleep(LOOK_S if usage.counters else AWAIT_S)
     keep()
 
 

@@ -1,20 +1,27 @@
 /* The launcher: sets the limits that no field of a pod sets, and becomes the job's program. launch.py holds it compiled,
  * and says how.
  *
- *   launch PROCESSES FILES FILE_BYTES PROGRAM [ARGUMENT...]
+ *   launch PROCESSES FILES FILE_BYTES KEEPER PROGRAM [ARGUMENT...]
  *
  * The kernel counts processes by user, and others of this user may run in the pod: its placeholder, and what keeps the
  * output. They are counted first, by the smallest limit at which a process can be started, and added to PROCESSES. If
  * one can be started at a limit of 1, the kernel does not limit processes here, and the program does not start. With 0
  * for PROCESSES, they are not limited.
  *
+ * With 1 for KEEPER, it opens the kernel's counters of the container's memory, CPU time and processes, and sends them
+ * to the keeper beside the job, through an abstract socket of the pod's network. Opened files show this container's
+ * counters wherever they are read. If no keeper listens within ten seconds, they are not sent.
+ *
  * No library is linked, so that it runs in any image of its processor.
  */
 
 typedef unsigned long word;
-enum { WRITE = 1, OPEN = 2, FORK = 57, EXECVE = 59, EXIT = 60, WAIT4 = 61, PRLIMIT = 302 };
+enum { WRITE = 1, OPEN = 2, NANOSLEEP = 35, SOCKET = 41, CONNECT = 42, SENDMSG = 46 };
+enum { FORK = 57, EXECVE = 59, EXIT = 60, WAIT4 = 61, PRLIMIT = 302 };
 enum { RLIMIT_FSIZE = 1, RLIMIT_CORE = 4, RLIMIT_NPROC = 6, RLIMIT_NOFILE = 7 };
 enum { ENOENT = 2, ENOEXEC = 8, EACCES = 13, ENOTDIR = 20 };
+enum { READ_ONLY = 0, UNIX = 1, SEQUENCE = 5, CLOSE_ON_EXEC = 02000000, RIGHTS = 1, SOCKET_LEVEL = 1 };
+enum { COUNTERS = 3, TRIES = 500, PAUSE_NS = 20000000 };
 enum { WRITE_ONLY = 1, MOST_OTHERS = 64, NOT_LIMITED = 125, NOT_RUNNABLE = 126, NOT_FOUND = 127 };
 #define UNLIMITED (~0UL)
 
@@ -93,6 +100,61 @@ static void limit_processes(const char *program, word most)
     fail(program, "this node does not limit processes", NOT_LIMITED);
 }
 
+/* For each counter, where it is with version 2 of cgroups, then with version 1. The first byte tells the keeper which. */
+static const char *const counters[][2] = {
+    {"m/sys/fs/cgroup/memory.peak", "m/sys/fs/cgroup/memory/memory.max_usage_in_bytes"},
+    {"c/sys/fs/cgroup/cpu.stat", "n/sys/fs/cgroup/cpuacct/cpuacct.usage"},
+    {"p/sys/fs/cgroup/pids.peak", "p/sys/fs/cgroup/pids/pids.current"},
+};
+static const struct {
+    unsigned short family;
+    char name[12]; /* whose first byte is 0, so that it is no path */
+} keeper = {UNIX, "\0palio-usage"};
+
+static void send_counters(void)
+{
+    struct {
+        word size;
+        int level, type, files[COUNTERS];
+    } rights = {16, SOCKET_LEVEL, RIGHTS, {0}};
+    char kinds[COUNTERS];
+    word count = 0;
+    for (word each = 0; each < COUNTERS; each++)
+        for (word version = 0; version < 2; version++) {
+            const char *name = counters[each][version];
+            long file = call(OPEN, (word)(name + 1), READ_ONLY | CLOSE_ON_EXEC, 0, 0);
+            if (file < 0)
+                continue;
+            kinds[count] = name[0];
+            rights.files[count++] = (int)file;
+            break;
+        }
+    if (!count)
+        return;
+    rights.size += count * sizeof(int);
+    struct {
+        void *content;
+        word size;
+    } part = {kinds, count};
+    struct {
+        void *name;
+        word name_size;
+        void *parts;
+        word part_count;
+        void *control;
+        word control_size, flags;
+    } message = {0, 0, &part, 1, &rights, rights.size, 0};
+    long to = call(SOCKET, UNIX, SEQUENCE | CLOSE_ON_EXEC, 0, 0);
+    word pause[2] = {0, PAUSE_NS};
+    for (word tried = 0; to >= 0 && tried < TRIES; tried++) {
+        if (call(CONNECT, to, (word)&keeper, 2 + sizeof keeper.name, 0) >= 0) {
+            call(SENDMSG, to, (word)&message, 0, 0);
+            break;
+        }
+        call(NANOSLEEP, (word)pause, 0, 0, 0);
+    }
+}
+
 static void become(char **command, char **environment)
 {
     const char *name = command[0], *reason = "executable file not found in $PATH";
@@ -142,15 +204,17 @@ __attribute__((used)) static void launch(word *stack)
 {
     word count = stack[0];
     char **arguments = (char **)(stack + 1), **environment = arguments + count + 1;
-    if (count < 5)
+    if (count < 6)
         call(EXIT, 2, 0, 0, 0);
     word processes = number(arguments[1]);
     if (processes)
-        limit_processes(arguments[4], processes);
+        limit_processes(arguments[5], processes);
     word files = number(arguments[2]), bytes = number(arguments[3]);
     if (limit_to(RLIMIT_NOFILE, files, files) < 0 || limit_to(RLIMIT_FSIZE, bytes, bytes) < 0 || limit_to(RLIMIT_CORE, 0, 0) < 0)
-        fail(arguments[4], "this node does not limit files", NOT_LIMITED);
-    become(arguments + 4, environment);
+        fail(arguments[5], "this node does not limit files", NOT_LIMITED);
+    if (number(arguments[4]))
+        send_counters();
+    become(arguments + 5, environment);
 }
 
 __asm__(".globl _start\n_start:\n\tmov %rsp, %rdi\n\tand $-16, %rsp\n\tcall launch\n");

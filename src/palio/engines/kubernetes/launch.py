@@ -1,5 +1,6 @@
-"""The launcher: a static program of two kilobytes that becomes the job's program once it has set what no field of a pod
-limits: processes, open files, size of one file, no core dumps.
+"""The launcher: a static program of three kilobytes that becomes the job's program once it has set what no field of a
+pod limits: processes, open files, size of one file, no core dumps. Before, it sends the keeper the opened counters of
+the container's memory, CPU time and processes, which the program can neither change nor replace.
 
 It is a file in the job's folder on the volume, mounted read-only into the job's container. A job has a user of its own,
 so the kernel's limit on a user's processes is one of the job. Where the kernel does not enforce that (as in some
@@ -22,22 +23,26 @@ from palio.core.engine import Limits
 PATH = "/.palio-launch"  # in the container
 _COMPILED = {
     "amd64": (
-        "eNqtVU1sG0UUnnXs/Kfr8qdUQmJVWSWAiDFCIkkbmo0SNEu3UqI65QAtcuwtserY1e5s46ilOEoidWL5lktvCHFvD1VV0uJsfpSQHmjrAyAu"
-        "6YEGJ05pELSkacnyZtYOCSqIAyPtzrw333vvez/SfNqpvusSBFRaLvQOYtIl1MbltqL+s/ItCOiaANeG3KiMYz1o+2rbsQ8V7Uo78jpb910S"
-        "KUf/fRXNEKY/4eEf1/JfuNh5fawaN68Z4sgCqcG2he3p89gurMzIQYVuKHRNprd7Jjo8bUi+zogeueZiLoZWEbe+izOXfbbAjvfzF23bVmmO"
-        "qS6CqjOQw3Q+fwG0JdSECo6YcoRDp9lxkN3TRUx/VjNtwhyqVukd5ZU83IqeyS7AMzffq3RJ9OBRK7kLbBiW3uGIQE4JP4JIVw/wzL4F0NAs"
-        "4/bBMfnDmYA1Jma6b6U2qga8+KRVjcVsDtvzWLhVWJqRjwZyco9CH7BUn/QcYUlBjXD6JYg3VgkF8aYe+cXxKSiLeGWh6kZhRaXLX2kshbQA"
-        "XMjLqaYu88VUUpDNF1JJV9D0ppJl2KxOJd2tphtn+jx4eKqycHs0RyTGcT/nuAi5qHRF9GQ/B1cKtZavIVYtC89bm1AMhS6l9iNx5ALXLrSP"
-        "BevQSI5UpzZaiEexpwr3Do8ukFgglzrwLCIe6FjhgZIJ7nbhoQ1bRGigG9IOehDQbj8ffMNWmqfM+4cyZ3cJmP7QPueu9bPOsI4AOL/xB+vE"
-        "7w6nOYQ4Saji8PomqYT/qip2Wu2ps3UIker3MrE6Yfk4kDw8amWvA31V7LCU4fVfyavwXyevKcyuHP6r5j52FsenmSCOW1XT4pXc8PS5Qn12"
-        "EQwLtdmKctg82V9AmjjHp2qWN4AusubJx+Tjy6eBnfy+fFTukYPQIfoYD6824HQFzqjzXkxrfcDQPfBcIFcagUnX1hykz3hxJuarzz8EJ9Au"
-        "hc6KI/fgOpBT0ycb1EzQV3m1EaYyW85tvuMDNvjMxCcgZvcAORWG+rcnwOAqG335SwaWOVqebGY26Q6fV6UdvnoIH4AyPsR0BYMsqfRrZ1zj"
-        "Kl3HdBPTDZBhckctUyzOqqMs1A3WKDaroWxeLByEhrNUWgGh0m9UekP0wJVA9h3KdLg3eWyV3iyGqeexeA47uB8scm8C7lCGeplDwG++4Ggk"
-        "TOfyi+xMia8+YHN/xCcpdCpbwUNYjsPnAdzgOO0Fp/mlx7ZdeFulKk85KzhYJktOvjcDVtbN0yvRK/lKXsbpt6Bfsw04c6ah1GH5o2UCPLSk"
-        "Fm6R9qK9LRLyR7TTfqLp/dF4iEQT8ddjiY+R3zR0fywRDsX8Rm803rJN3hL/uuAHR4Qfiickwwz3SSeiMU1K6FIkqmthktAHEYtrklAv6Pll"
-        "PEGkEwkzHpGiccnXJQcxOsWYGAYQkSJaPKpFUJRI4VCcQXs1yfEAWnYAW70/RCRN1xM6In2aFIv2AxxsT+mJsGYYmrHNVtdCEUBFDYgb0aRI"
-        "QjM4A8doy+KfIYyzgVCj0WcQHdJAjURLEtSoJyIhEkL/z6qBjzW69NaU3rVLRXncvRMv/M1+d1H3ZlFmj4mzO3Kr8HT77XvZU3iV3sM96N/j"
-        "/wkd3nDZ"
+        "eNqtVltsVEUYnl269MLlFKWKCdEjbhQwdLsPJOWme5pi5uAhgbCFGuWy3T3QDe3uZs8c2IaL27RNmNZNfOBB46O++IAQY0gtsGwLtpYYgTVeYj"
+        "RgFNh2ETAEacvl+P9zdrlViA9O0p2Z///+f77/Mqfz7krtDafDQYrDSV4juDtEfGLvK8jfL78HAVkt4HykhEwRWBd5cPgemmMFu+JMKu1p7QUW"
+        "mkr++yiYEcov0Y4/ruU+ceJ6rLuCLrlmSJ3DbBq1MtQa2Eet/OgJxa/yCZVfU/jZhj5S6iPKUSS67ogTXbRfJsL6Ak194bYcuLyaO2hZlsazKD"
+        "oIopXeLOVDuQ9BWkT1lYEjFHYK6AAu21DPz1F+RUv5HIOkQuPn1QU50Equ49MBj25+0vhFyUW7MomZYINYfl4gvFk1OA4n9S4Xkf0AoPaTyO3t"
+        "jco7J7yZbim19kxyonxnJd2eqaBSOkutIeo4k794QlnvzSoNKr+Bod5uWIdBQY5ozwtwXncZJKQyOe6R9vdDWqTDw+Wn8qMaHzn2IobQ4wAu7J"
+        "Vk7RpzbjLhUMxnkgmn36xMJqZQsyKZKFlhltBUs4t29Jflz3ZlmYwclwmO5yAWjY9KrvQmcKXyzMgRgtnK0KHMXUiGyi8mlxGp80MhHa7r9s8g"
+        "nVlWkZxYylyq1Z//c3XXMGvxZpPLnybMBRXL31BT/llO2j5hSYTsXAth+10EaNft89dY6pJ+8+qbqd0zHZT/XDdYMt2DlcGKADg3cQcrcdPmNE"
+        "iIIAlZ7Bi7y8rg97ImrczUJXfPIIRVrEq1zHCMbAKSq7sy6QTQ16T6jNoxdp0thN8x9qqKdlPh97L5Mq6l/QO4kfZnygekw9mOgb35OemPwDA/"
+        "PX0CJ1f6AEx9e0VXnRQF4OeweMpGZdPIDmCnbFDWKw2KHyrEb0GRPkBoTylNaUOVlGtuZOnaOdubLbbBcee9XujZVZm7eQcb7CsomNT5F2i8Wa"
+        "0nWKOl/O7a3mpoyvRUAf9R9FfbU317YJv+HmPjl3I3bgOBXux85UsEK8cQraSXCBL1bp/G692NcLIXsniFgtNGCpItGv/a7teYxq9RfpfyCdhD"
+        "63ZlTKnQrLYwP6NtmmphEhXzQF6BimMcKwCh8W81fkpygcrB5q9K1bvuCq4aP41nNN4/TcTxEP9bBf6LgT9kYY4iIOA5l7MlMuWDuV9wzZm70W"
+        "sVnDH3FpX3p0vFMRnbZRXAa2y3z5f5SO63W5aVX6FB6jHwtMPG4n6L8GIHfgoiSZfc1zUKgK37DDzOz23C07EqSWS/ISNCzyhHRflEzvFPmlXv"
+        "pmlCyggdqnfXVorUQeLVnk995T4MCQrKz9PUHoftfG53A6nj9Z0Uur+kSqS2v1LtGK8xv8k/C1a0HFNz36DtdP7X1UhjHF1DAFVY2FpRB8r97j"
+        "ne7HEkknYhBxA0rkqVJHEhwp2Dq2Zc1SKvWtwm0LLTnQSr3gUiBfVuGenHHIL+e+594pZ5/6a8xE1vnoHQMffzaX/u9WNyOX5tFwICPg7KsZno"
+        "IIVKcFBDFnkdyvGX8NvQmWGq2j5+HXzu9NGe5e6Vdibw6zhq52I2inurRddT8AG1yVeJm6LxMbj24pbgN+Vz2sPgJrWfFLcrtaumeAWVzSPfTV"
+        "jWE/6v6Ak9uFSeR+YtlYknpO/wMD3eGo4EWDgaWdQS3UY8phH3tESDgRaP0RSOLH1gf297XyEW9hZ+SCQqG2awWd4abtHlaFwOheN6kEXjbeJc"
+        "kwWaQC6UkSiTt0bNSEgOR2T3GsVPSQyZGAYQkUN6JKyHSJjJwUAEoU26bHsAKS7ANt4aYLIej0fjhDXrcku4FeBgG4tHg7ph6MYDtnE9EAJU2I"
+        "BzQ7ociuqGYGAb3bN4PAQ5G6TVY7QZnq2GJ7gtHjVjnla9FWKrjumB7Y/RFSGtgcRm0whs0zeHI5ub2hg4Cz5iEIyZ1QYLMBKZrAgEg6w4Vws/"
+        "JPYIKhYOGTaTf9PY6qAZj+sR9qR3B7RnLNASji6yT5k0VpTZ75y3CnN3Yf64MA8X5t8LM6k2mg0Wh8qTaqYnGKmOR0MBFiD/05hW+PAU31bFd9"
+        "yhwn7x1EnxPTRmFWTOoqC0wLu08I5zPoyXJ+cLXoWTR/H99xx58vn/AOliUEA="
     )
 }
 
@@ -48,7 +53,7 @@ def launcher(architecture: str) -> bytes | None:
     return zlib.decompress(base64.b64decode(compiled)) if compiled else None
 
 
-def launched(command: Sequence[str], limits: Limits, *, limits_processes: bool) -> list[str]:
-    """The command that starts `command` with the limits."""
+def launched(command: Sequence[str], limits: Limits, *, limits_processes: bool, has_keeper: bool) -> list[str]:
+    """The command that starts `command` with the limits. `has_keeper`: one in the pod waits for the counters."""
     processes = limits.pids if limits_processes else 0
-    return [PATH, *map(str, (processes, limits.open_files, limits.memory_bytes)), *command]
+    return [PATH, *map(str, (processes, limits.open_files, limits.memory_bytes, int(has_keeper))), *command]

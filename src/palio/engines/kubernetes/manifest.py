@@ -118,7 +118,9 @@ def job_manifest(
     # What follows is no part of what was asked for, and may differ in a process that starts it again.
     pod["securityContext"] |= {"runAsUser": uid, "runAsGroup": uid}
     if launcher and starts:
-        _add_launcher(pod, launched(starts, job.limits, limits_processes=limits_processes), launcher)
+        has_keeper = bool(settings.gate_image)
+        command = launched(starts, job.limits, limits_processes=limits_processes, has_keeper=has_keeper)
+        _add_launcher(pod, command, launcher)
     if settings.gate_image:
         _add_keeper(pod, job, settings, output)
         if begin:

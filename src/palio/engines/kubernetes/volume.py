@@ -12,13 +12,24 @@ that is not on the volume of the claim. The cluster then mounts empty folders.
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from palio.core.engine import Collected, Job, JobResult, Mount
 from palio.core.files.collect import collect_folder, collect_tar
 from palio.engines.copies import place_in_output, write_below
-from palio.engines.kubernetes.keeper_program import ARCHIVE, FIELDS, FINISH, SPACE, TOP
+from palio.engines.kubernetes.keeper_program import (
+    ARCHIVE,
+    CPU_S,
+    FIELDS,
+    FINISH,
+    PEAK_MEMORY_BYTES,
+    PEAK_PIDS,
+    SPACE,
+    TOP,
+    USAGE,
+)
 from palio.engines.kubernetes.manifest import object_name
 
 _LAUNCHER, _KEPT, _POD, _BEGIN = "launch", "kept", "pod", "begin"
@@ -78,6 +89,15 @@ class Volume:
             return os.statvfs_result([int(told[name]) for name in FIELDS])
         except (FileNotFoundError, ValueError, KeyError, TypeError):  # not yet, or being written
             return None
+
+    def usage(self, job: Job) -> Mapping[str, float]:
+        """What the job used by the kernel's counters, as fields of JobResult, as far as the keeper saw it."""
+        try:
+            told = json.loads((self._folder(job) / _KEPT / SPACE).read_text())[USAGE]
+            found = {name: told[name] for name in (PEAK_MEMORY_BYTES, PEAK_PIDS, CPU_S) if name in told}
+            return {name: float(value) if name == CPU_S else int(value) for name, value in found.items()}
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return {}
 
     def finish(self, job: Job) -> None:
         """Has the keeper write the output of a job whose program is over."""
