@@ -122,7 +122,7 @@ def test_numbers_are_the_same_in_csv_api_and_leaderboard(three: World, browser: 
 
 
 def test_second_submission_uses_what_is_kept(three: World, browser: Browser) -> None:
-    (kept,) = settings.FOLDERS.statistics.glob("*.kept")
+    kept = max(settings.FOLDERS.statistics.glob("*.kept"), key=lambda path: path.stat().st_mtime_ns)
     before = kept.stat().st_mtime_ns
     classified(three, "New", range(300, 301), minute=3)
     compute_statistics(three.challenge)

@@ -19,7 +19,7 @@ from palio.web.config.data_folder import Folders
 from palio.web.serving.backup import FOLDERS, sum_line
 
 PASSWORD = "a-long-enough-password"  # noqa: S105
-MADE_ANEW = {"static", "boards", "inputs"}
+MADE_ANEW = {"static", "boards", "inputs", "statistics"}
 
 
 @pytest.fixture(scope="module")
