@@ -9,7 +9,8 @@ from palio.core.redaction.failure import texts
 
 _MARKS: dict[str, Callable[[FailureKind], bool]] = {
     "counts": lambda kind: kind.charged,
-    "retried": lambda kind: kind.retried,
+    "retried": lambda kind: kind.retried and not kind.retried_once,
+    "retried once": lambda kind: kind.retried_once,
     "engine's output": lambda kind: kind.engines_words,
 }
 
@@ -28,7 +29,8 @@ def catalog() -> str:
         "  attempt is part of its submission, which is answered with 200.",
         "- *Counts*: a failed attempt counts toward the team's limit, because hidden data was touched. In the stage",
         "  `sample`, on public data, nothing counts.",
-        "- *Retried*: the platform retries the attempt automatically.",
+        "- *Retried*: the platform retries the attempt automatically, three times at most. *Retried once*: a second",
+        "  such end of a submission needs the operator, as the submission may be its cause.",
         "- *Engine's output*: the evidence is what the engine printed, which participants do not read.",
         "",
         "Organizers and operators read what is listed here. Participants read the same of their own failures, or what",

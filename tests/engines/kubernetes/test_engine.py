@@ -316,6 +316,18 @@ def test_ends_by_the_platform_are_faults_that_are_retried(
     assert raised.value.failure.code == "engine-fault"
 
 
+@pytest.mark.parametrize("example", ["evicted-node-pressure", "disrupted-termination-by-kubelet"])
+def test_end_by_node_pressure_names_the_node(engine: KubernetesEngine, server: Server, job: Job, example: str) -> None:
+    engine.start(job)
+    server.end(job, example)
+    with pytest.raises(PalioError) as raised:
+        engine.poll(job)
+    failure = raised.value.failure
+    assert failure.code == "cluster-node-pressure"
+    assert failure.message.startswith(f"The node node1 ran out of a resource and ended {job.name}: ")
+    assert "kubectl describe node node1`" in failure.next_step.replace("kubectl --context fake", "kubectl")
+
+
 @pytest.mark.parametrize(
     ("example", "command"),
     [

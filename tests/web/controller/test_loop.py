@@ -143,6 +143,48 @@ def test_engine_fault_retried_with_backoff(stepped: SteppedController, world: Wo
     assert stepped.engine.left == []
 
 
+def test_second_end_by_node_pressure_needs_the_operator(stepped: SteppedController, world: World) -> None:
+    """Also with another fault in between. The first is retried, as the node may have had another reason."""
+    submission = add_submission(world.team, world.bob).submission
+    stepped.engine.faults["predict"] = pressure("node-1")
+    stepped.run_until(lambda: latest(submission).number == 2)
+    first = submission.attempts.get(number=1)
+    stepped.engine.faults["predict"] = fault()
+    hurry(submission)
+    stepped.run_until(lambda: latest(submission).number == 3)
+    stepped.engine.faults["predict"] = pressure("node-2")
+    hurry(submission)
+    stepped.finish()
+    assert states(submission) == ["failed"] * 3
+    last = latest(submission)
+    assert (last.failure_code, last.failure_cause, submission.charged) == ("cluster-node-pressure", "platform", False)
+    assert last.failure is not None
+    assert last.failure_shown is not None
+    assert last.failure["message"].startswith("The node node-2 ran out of a resource and ended ")
+    assert last.failure["evidence"] == [
+        f"Attempt {first.identity}: The node node-1 ran out of a resource and ended predict: low on memory.",
+        "It ended like an earlier attempt, so the submission may be the cause; Palio does not retry it again.",
+    ]
+    assert (last.failure_shown["next_step"], last.failure_shown["evidence"]) == (PLATFORM_NEXT, [])
+
+
+def test_node_pressure_before_a_run_that_somebody_asked_for_is_no_reason(
+    stepped: SteppedController, world: World
+) -> None:
+    submission = add_submission(world.team, world.bob).submission
+    stepped.engine.faults["predict"] = pressure("node-1")
+    stepped.run_until(lambda: latest(submission).number == 2)
+    Attempt.objects.filter(number=2).update(purpose="rerun")
+    hurry(submission)
+    stepped.run_until(lambda: latest(submission).number == 3)
+    assert latest(submission).state == "queued"
+
+
+def pressure(node: str) -> PalioError:
+    facts = {"job": "predict", "node": node, "reason": "low on memory", "kubectl": "kubectl"}
+    return PalioError("cluster-node-pressure", **facts)
+
+
 def test_successful_retry_counts_once(stepped: SteppedController, world: World) -> None:
     stepped.engine.faults["predict"] = fault()
     submission = add_submission(world.team, world.bob).submission

@@ -37,6 +37,7 @@ class FailureKind:
     failed is part of the submission, which is answered with 200.
     `charged`: it counts toward a participant's limit, because hidden data was touched and the fault is theirs.
     `retried`: it may go away without anybody's help, so the platform retries the attempt.
+    `retried_once`: it is retried, but a second time in a row needs the operator, as the submission may be its cause.
     `participant`, `participant_next`: what a participant reads instead of the two sentences; without facts, which may
     be hidden names or paths of the machine. Where they are empty, see core/redaction/failure.
     `engines_words`: its evidence is the engine's output, which may name hosts around this machine: registries,
@@ -48,6 +49,7 @@ class FailureKind:
     next_step: str
     charged: bool = False
     retried: bool = False
+    retried_once: bool = False
     participant: str = ""
     participant_next: str = ""
     engines_words: bool = False

@@ -143,7 +143,7 @@ def _interrupted(pod: Object, node: Object | None, now: datetime) -> Classificat
     reason, message = status.get("reason", ""), status.get("message", "")
     disruption = _condition(pod, "DisruptionTarget")
     if disruption and disruption.get("status") == "True":
-        return _over(Ending.DISRUPTED, _said(disruption))
+        return _over(Ending.NODE_PRESSURE if reason == "Evicted" else Ending.DISRUPTED, _said(disruption))
     if reason == "Evicted":
         if _OWN_DISK.search(message):
             return _over(Ending.DISK_LIMIT, message)

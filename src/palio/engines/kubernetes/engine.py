@@ -397,6 +397,11 @@ class KubernetesEngine:
                 reason = f"its node does not have the image {job.image} of the Docker engine beside Palio ({reason})"
                 next_step = availability.NAME_A_REGISTRY
             raise PalioError("cluster-job-blocked", job=job.name, reason=reason, next_step=next_step)
+        if found.ending is Ending.NODE_PRESSURE:
+            node, said = pod.get("spec", {}).get("nodeName", ""), found.evidence.rstrip(".")
+            raise PalioError(
+                "cluster-node-pressure", job=job.name, node=node, reason=said, kubectl=self._cluster.kubectl
+            )
         if found.responsible is Cause.PLATFORM:
             raise self._fault("running", job, f"{found.ending}: {found.evidence}".rstrip("."))
 

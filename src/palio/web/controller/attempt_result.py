@@ -3,7 +3,7 @@
 Does not import Django, because worker processes report it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
@@ -92,12 +92,23 @@ class Outcome:
         """Whether the attempt failed because of a platform error that may go away."""
         return self.failure is not None and self.failure.cause is Cause.PLATFORM and FAILURES[self.failure.code].retried
 
-    def as_last(self, attempts: int) -> "Outcome":
-        """The same outcome as that of the last attempt: it is not retried automatically."""
+    def again_after(self, earlier: "Sequence[Attempt]") -> tuple[str, ...]:
+        """What the earlier attempts say that failed as this one did, if such a failure is retried only once."""
+        if self.failure is None or not FAILURES[self.failure.code].retried_once:
+            return ()
+        same = [each for each in reversed(earlier) if each.failure_code == self.failure.code and each.failure]
+        return tuple(f"Attempt {each.identity}: {Failure.from_json(each.failure).message}" for each in same)
+
+    def as_last(self, attempts: int, same: tuple[str, ...] = ()) -> "Outcome":
+        """The same outcome as that of the last attempt: it is not retried automatically. `same`: see `again_after`."""
         if self.failure is None or self.shown is None:
             return self
         note = f"Failed {attempts} times because of platform errors; Palio does not retry it again."
-        own = replace(self.failure, evidence=(*self.failure.evidence, note))
+        if same:
+            note = (
+                "It ended like an earlier attempt, so the submission may be the cause; Palio does not retry it again."
+            )
+        own = replace(self.failure, evidence=(*self.failure.evidence, *same, note))
         shown = self.shown
         if shown.next_step == RETRIED_NEXT:
             shown = replace(shown, next_step=PLATFORM_NEXT)

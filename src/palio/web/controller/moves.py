@@ -77,10 +77,12 @@ def end(identity: str, outcome: Outcome, *, lease: Lease, token: int) -> None:
         attempt.holder = None
         old, reached = State(attempt.state), attempt.moved
         submission = attempt.submission
-        attempts = _attempts_in_a_row(attempt) if outcome.is_retried else 1
-        is_retried = outcome.is_retried and attempts <= len(BACKOFF) and _is_wanted(attempt)
+        earlier = _earlier_in_a_row(attempt) if outcome.is_retried else []
+        attempts = len(earlier) + 1
+        same = outcome.again_after(earlier)
+        is_retried = outcome.is_retried and attempts <= len(BACKOFF) and not same and _is_wanted(attempt)
         if outcome.is_retried and not is_retried and attempts > 1:
-            outcome = outcome.as_last(attempts)
+            outcome = outcome.as_last(attempts, same)
         attempt.scores = dict(outcome.scores) if outcome.scores is not None else None
         if outcome.failure is not None and outcome.shown is not None:
             attempt.failure, attempt.failure_shown = outcome.failure.as_json(), outcome.shown.as_json()
@@ -128,17 +130,13 @@ def _why(outcome: Outcome) -> str:
     return "scores read" if outcome.verdict is Verdict.SCORED else "cancelled"
 
 
-def _attempts_in_a_row(attempt: Attempt) -> int:
-    """The number of attempts, including this one, since somebody last asked for a run."""
-    purposes = attempt.submission.attempts.filter(
+def _earlier_in_a_row(attempt: Attempt) -> list[Attempt]:
+    """The attempts before this one since somebody last asked for a run, latest first."""
+    attempts = attempt.submission.attempts.filter(
         number__lte=attempt.number, rescore=attempt.rescore_id, source=attempt.source_id
     ).order_by("-number")
-    attempts = 0
-    for purpose in purposes.values_list("purpose", flat=True):
-        attempts += 1
-        if purpose != Purpose.RETRY:
-            break
-    return attempts
+    asked = next((n for n, each in enumerate(attempts) if each.purpose != Purpose.RETRY), len(attempts))
+    return list(attempts[1 : asked + 1])
 
 
 def _is_wanted(attempt: Attempt) -> bool:

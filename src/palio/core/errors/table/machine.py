@@ -24,6 +24,15 @@ KINDS: dict[str, FailureKind] = {
         "The Kubernetes cluster could not run {job}: {reason}.",
         "{next_step}",
     ),
+    "cluster-node-pressure": FailureKind(
+        _S,
+        "The node {node} ran out of a resource and ended {job}: {reason}.",
+        "See what used it: `{kubectl} describe node {node}`. Palio retries the attempt once, because a submission that "
+        "starts too many processes or fills the node's disk may be the cause. This does not count toward anyone's "
+        "limit.",
+        retried=True,
+        retried_once=True,
+    ),
     "disk-full": FailureKind(
         _S,
         "The disk that holds {path} is full ({free} free).",
