@@ -42,9 +42,11 @@ def test_verify_unchanged(palio: Palio, run: Path) -> None:
     mark = fingerprint(machine_public_key() or "")[:16]
     code, out, err = palio("verify", "run")
     assert (code, err) == (0, "")
+    program = json.loads((run / "lock.json").read_text())["scoring_program"]["digest"]
     assert out.splitlines() == [
         "run/receipt.json",
         "  states      scored, {accuracy: 1.0}",
+        f"  scorer      scoring program {program[:12]}, in python:3.11-slim",
         f"  signature   genuine, by this machine ({mark})",
         "  files       unchanged since they were signed",
     ]
@@ -58,6 +60,13 @@ def test_verify_as_json(palio: Palio, run: Path) -> None:
         "receipt": str(run / "receipt.json"),
         "genuine": True,
         "signer": {"known_as": "this machine", "public_key": public, "fingerprint": fingerprint(public)},
+        "attempt": json.loads((run / "config.json").read_text())["identity"],
+        "scorer": {
+            "programs": [json.loads((run / "lock.json").read_text())["scoring_program"]["digest"]],
+            "version": None,
+            "rescored": "",
+            "image": "python:3.11-slim",
+        },
         "differences": [],
         "missing": [],
         "challenge": None,
@@ -73,7 +82,7 @@ def test_verify_changed(palio: Palio, run: Path) -> None:
     shutil.rmtree(run / "scores")
     code, out, err = palio("verify", "run", "--challenge", "bundle")
     assert code == 12
-    assert out.splitlines()[2:] == [
+    assert out.splitlines()[3:] == [
         "  signature   NOT GENUINE",
         "  files       3 differences",
         "  missing     scores/",

@@ -113,10 +113,14 @@ def _rederive(
 
 def _show(verification: "Verification") -> None:
     from palio.core.receipt.difference import shown
+    from palio.core.receipt.scorer import scorer_of
 
     result, signature = verification.receipt.statement.result, verification.receipt.signature
     outcome = result.get("scores") or result.get("failure")
-    lines = {"states": f"{shown(result.get('verdict'))}, {shown(outcome)}".replace('"', ""), "signature": "NOT GENUINE"}
+    lines = {"states": f"{shown(result.get('verdict'))}, {shown(outcome)}".replace('"', "")}
+    if scorer := scorer_of(verification.receipt.statement.lock):
+        lines["scorer"] = shown(scorer.sentence).strip('"')
+    lines["signature"] = "NOT GENUINE"
     if verification.receipt.genuine:
         lines["signature"] = f"genuine, by {verification.signer or 'an unknown key'} ({signature.fingerprint[:16]})"
     count = len(verification.differences)
@@ -144,7 +148,9 @@ def _show_scores(rederivation: "Rederivation | None") -> None:
 
 
 def _as_json(verification: "Verification", rederivation: "Rederivation | None") -> dict[str, object]:
-    signature = verification.receipt.signature
+    from palio.core.receipt.scorer import scorer_of
+
+    signature, scorer = verification.receipt.signature, scorer_of(verification.receipt.statement.lock)
     scored = rederivation.result if rederivation else None
     return {
         "receipt": str(verification.receipt.path),
@@ -154,6 +160,8 @@ def _as_json(verification: "Verification", rederivation: "Rederivation | None") 
             "public_key": signature.public_key,
             "fingerprint": signature.fingerprint,
         },
+        "attempt": verification.receipt.statement.attempt,
+        "scorer": asdict(scorer) if scorer else None,
         "differences": [asdict(difference) for difference in verification.differences],
         "missing": verification.missing,
         "challenge": rederivation

@@ -79,14 +79,16 @@ class Evaluation:
         collected: Path | None = None,
         copies: InputCopies | None = None,
         substitutes: Substitutes = NO_SUBSTITUTES,
+        only_sample: bool = False,
         watch: Callable[["Evaluation"], None] = lambda _: None,
     ) -> None:
         """With `key`, signs a receipt at the end of the attempt.
 
         With `any_kind`, evaluates kinds of submission that the phase would not accept from a participant. With
         `collected`, only scores the predictions that another attempt left there. With `copies`, copies hidden inputs
-        there once and links them from then on. `substitutes` are images for bundles whose own the engine lacks. Calls
-        `watch` in the middle of a step whenever `stage` or `files_of` changes and when the verdict is written.
+        there once and links them from then on. `substitutes` are images for bundles whose own the engine lacks. With
+        `only_sample`, ends as scored, without scores, once the public cases have run. Calls `watch` in the middle of a
+        step whenever `stage` or `files_of` changes and when the verdict is written.
 
         Resumes the attempt if it has started in this folder. Raises PalioError "target-not-empty" if the folder belongs
         to another attempt.
@@ -95,6 +97,7 @@ class Evaluation:
         self._key = key
         self._any_kind = any_kind
         self._collected = collected
+        self._only_sample = only_sample
         self.folder = folder
         self.stage = Stage.BUILD
         self.files_of = Cause.ORGANIZER
@@ -185,6 +188,8 @@ class Evaluation:
                 jobs = [(yield from self._container())] * len(self._tasks)
             self.attempt = self._tasks[0]
             yield from self._sample(jobs[0])
+            if self._only_sample:
+                return
             for number, _ in enumerate(self._each_task()):
                 yield from self._predict(jobs[number])
         scores = {}
@@ -306,7 +311,7 @@ class Evaluation:
             yield from self._run_submission(
                 job_on, self._prepared.unzipped("palio.sample.input", policy.input), predictions
             )
-            if policy.expect:
+            if policy.expect and not self._only_sample:
                 expected = self._copied("expected", "palio.sample.expect", policy.expect)
                 yield from self._run_scoring(expected, predictions, self.folder.sample / "scores")
         except PalioError as error:
@@ -491,5 +496,7 @@ class Evaluation:
             engine=self._engine,
             code=run.way if run else None,
             image=self.image,
+            version=attempt.version,
+            rescored=attempt.rescored,
         )
         self.folder.write_json("lock.json", resolved)

@@ -56,6 +56,7 @@ class SteppedController:
             clock=self.clock,
             statistics=StatisticsUpdate(settings.FOLDERS, start=lambda job: job()),
             migration=PhaseMigration(start=lambda job: job()),
+            start_repeats=lambda job: job(),
         )
         controller.watch.look()
         return controller

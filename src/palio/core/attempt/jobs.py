@@ -35,6 +35,8 @@ class Attempt:
     task: Task
     label: str
     part: str = ""  # at the end of all names, where the phase has several tasks: `-` and the task's index
+    version: int | None = None  # of the challenge, on a platform
+    rescored: str = ""  # the attempt whose predictions are re-scored
     scoring_environment: Mapping[str, str] = field(default_factory=dict)  # for experiments; otherwise empty
 
     def job_name(self, stage: Stage | str) -> str:

@@ -27,12 +27,15 @@ def lock(
     engine: Engine,
     code: str | None = None,
     image: BundleImage | None = None,
+    version: int | None = None,
+    rescored: str = "",
 ) -> dict[str, object]:
     """Returns the content of lock.json. Runs whose locks differ only in engine, host and image evaluated the same.
 
     `task` is the phase's first task; `tasks` is only there if it has several, and so is `leaderboards`. `code` says how
     a code submission starts (core.attempt.code). `image` is the bundle's image or its substitute, if a program runs in
-    it.
+    it. `version` (of the challenge, on a platform) and `rescored` (the attempt whose predictions are scored) are only
+    there if known.
 
     The submission's image is not included: it is built from the submission, and its id differs between engines.
     result.json has it.
@@ -49,6 +52,8 @@ def lock(
         **_digests(bundle, task),
         **({"tasks": [_task(bundle, each) for each in several]} if several else {}),
         "image": image.as_json() if image else None,
+        **({"version": version} if version is not None else {}),
+        **({"rescored": rescored} if rescored else {}),
         "digest_rule": RULE,
         "limits": _limits(phase.rules),
         "blind": phase.rules.blind is not None,

@@ -132,6 +132,7 @@ MEANINGS = {
     "palio.sample": "public cases, which run before the hidden ones",
     "sample.input": "their inputs",
     "sample.expect": "their answers; with these, they are scored too",
+    "sample.twice": "a platform runs them once more when it is idle and tells organizers if the predictions differ",
     "palio.blind": "hides the names of inputs from submissions",
     "blind.inputs": "a pattern over file names, such as `*.jpg`",
     "blind.case": "patterns that say which files are one case, such as `{case}_*.nii.gz`",

@@ -91,10 +91,11 @@ class Task:
 
 @dataclass(frozen=True)
 class SamplePolicy:
-    """Public cases that run first, with full logs."""
+    """Public cases that run first, with full logs; with `twice`, once more when a platform has nothing else to do."""
 
     input: Path
     expect: Path | None
+    twice: bool = True
 
 
 @dataclass(frozen=True)

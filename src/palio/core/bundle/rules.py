@@ -179,6 +179,7 @@ def _sample(section: Section, paths: Paths) -> SamplePolicy:
     return SamplePolicy(
         input=section.require("input", paths.data, paths.root, "name the folder of public inputs"),
         expect=section.read("expect", paths.data, None),
+        twice=section.read("twice", boolean, True),
     )
 
 

@@ -10,7 +10,7 @@ from ninja import Router, Schema
 from palio.web.api.openapi import answers
 from palio.web.http.request import Request
 from palio.web.models import Attempt, Challenge
-from palio.web.queries import dashboard, disk, queue, similarity
+from palio.web.queries import dashboard, disk, queue, sample_repeats, similarity
 from palio.web.queries.export import ExportParts, entries, export_name
 from palio.web.storage.downloads import zip_response
 
@@ -74,6 +74,32 @@ class SimilarOut(Schema):
     chance: float | None
 
 
+class FileDifferenceOut(Schema):
+    """A file of which two runs on the public cases differ. `only_in`: the run that wrote it, if only one did.
+
+    `rows` and `differing` count a table's rows; null for other files. `largest`: the largest difference of two numbers,
+    if only numbers differ."""
+
+    name: str
+    only_in: int | None
+    rows: int | None
+    differing: int | None
+    largest: float | None
+
+
+class NotDeterministicOut(Schema):
+    """A submission whose predictions on the public cases differed between two runs: `differing` of `files`, the first
+    ones in `differences`. `failure`: why only the second run failed."""
+
+    phase: str
+    team: str
+    submission: str
+    files: int
+    differing: int
+    differences: list[FileDifferenceOut]
+    failure: str
+
+
 class DashboardOut(Schema):
     """`states` counts submissions by the state of their latest attempt; `scored_today` counts since midnight, UTC."""
 
@@ -86,6 +112,7 @@ class DashboardOut(Schema):
     open_rescores: list[str]
     failing: list[FailingOut]
     similar: list[SimilarOut]
+    not_deterministic: list[NotDeterministicOut]
     queue: QueueOut
 
 
@@ -108,6 +135,7 @@ def dashboard_overview(request: Request[Challenge], challenge: str) -> dict[str,
         "open_rescores": [each.pk for each in numbers.open_rescores],
         "failing": [vars(each) for each in dashboard.failing(found)],
         "similar": [vars(each) for each in similarity.similar(found)],
+        "not_deterministic": [vars(each) for each in sample_repeats.not_deterministic(found)],
         "queue": _queue(queue.queue(found)),
     }
 

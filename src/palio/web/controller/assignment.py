@@ -16,7 +16,9 @@ from palio.core.submission.kinds import SubmissionFile
 
 @dataclass(frozen=True)
 class Assignment:
-    """`collected`: predictions of an earlier attempt; only these are scored. `store_url`: where the submission must be
+    """`collected`: predictions of an earlier attempt; only these are scored. `only_sample`: only the public cases run,
+    in a folder that belongs to no attempt. `version` is the challenge's, `rescored` the attempt that left `collected`.
+    `store_url`: where the submission must be
     fetched from, if not empty; then its path is inside `.work` of the run folder.
     """
 
@@ -32,12 +34,24 @@ class Assignment:
     collected: Path | None = None
     substitutes: Substitutes = NO_SUBSTITUTES
     store_url: str = ""
+    only_sample: bool = False
+    version: int | None = None
+    rescored: str = ""
 
     def attempt(self) -> Attempt:
         """Read the bundle. Raises PalioError if it cannot be read or the phase cannot be evaluated."""
         bundle = read_bundle(self.bundle)
         phase = pick_phase(bundle, self.phase)
-        return Attempt(self.identity, self.submission, bundle, phase, phase.tasks[0], self.label)
+        return Attempt(
+            self.identity,
+            self.submission,
+            bundle,
+            phase,
+            phase.tasks[0],
+            self.label,
+            version=self.version,
+            rescored=self.rescored,
+        )
 
     def as_json(self) -> dict[str, object]:
         submission = self.submission
@@ -59,6 +73,9 @@ class Assignment:
             "submission_id": self.submission_id,
             "substitutes": self.substitutes.as_json(),
             "store_url": self.store_url,
+            "only_sample": self.only_sample,
+            "version": self.version,
+            "rescored": self.rescored,
             "collected": str(self.collected) if self.collected else None,
         }
 

@@ -27,6 +27,7 @@ from palio.web.controller.engines import Engines
 from palio.web.controller.stepping import Order
 from palio.web.controller.worker import Workers
 from palio.web.models import Attempt as Row
+from palio.web.models import SampleRepeat
 
 LOOK_S, LOOK_AGAIN_S = 600.0, 5.0  # for a full search; for attempts known to have left something
 REMOVAL_S = 600.0  # for a worker that removes the leftovers of one attempt
@@ -167,4 +168,5 @@ class Cleanup:
 
 def _unfinished(identities: set[str]) -> set[str]:
     found = Row.objects.filter(identity__in=identities).exclude(state__in=[*ENDS])
-    return set(found.values_list("identity", flat=True))
+    repeats = SampleRepeat.objects.filter(identity__in=identities, finished=None)
+    return {*found.values_list("identity", flat=True), *repeats.values_list("identity", flat=True)}

@@ -10,6 +10,7 @@
     clean up    leftovers of finished attempts on the engine are removed
     migrate     a phase that takes over submissions evaluates those of the phase before; see migration
     statistics  a change of a leaderboard starts the update of its statistics; see statistics
+    repeat      while nothing runs or waits, public cases run a second time; see sample_repeats
 
 A tick that fails because the database is busy or unreachable is simply repeated by the next one; a result that a worker
 has reported is kept until it is committed. An attempt that cannot be handled fails with a platform error while the
@@ -48,8 +49,9 @@ from palio.web.controller.heartbeat import Heartbeat
 from palio.web.controller.lease import Lease, LeaseLostError
 from palio.web.controller.migration import PhaseMigration
 from palio.web.controller.requirements import Requirements, RequirementsReader
+from palio.web.controller.sample_repeats import SampleRepeats
 from palio.web.controller.slots import NOTHING, Share, Slots
-from palio.web.controller.statistics import StatisticsUpdate
+from palio.web.controller.statistics import StatisticsUpdate, in_thread
 from palio.web.controller.stepping import Order
 from palio.web.controller.traces import NoTraces, Traces
 from palio.web.controller.worker import Death, Reached, Worker, WorkerEnd, WorkerProcesses, Workers
@@ -89,6 +91,7 @@ class Controller:
         statistics: StatisticsUpdate | None = None,
         migration: PhaseMigration | None = None,
         traces: Traces | None = None,
+        start_repeats: Callable[[Callable[[], None]], None] = in_thread,
     ) -> None:
         self.changed = threading.Event()
         self.lease = Lease(folders)
@@ -112,6 +115,9 @@ class Controller:
         self._statistics = statistics or StatisticsUpdate(folders)
         self._migration = migration or PhaseMigration()
         self._traces = traces or NoTraces()
+        self._repeats = SampleRepeats(
+            folders, self._workers, self._requirements, self._substitutes, self._clock, start_repeats
+        )
 
     def run(self, stop: threading.Event) -> None:
         """Tick until `stop` is set; then leave all running attempts to the next controller."""
@@ -165,6 +171,10 @@ class Controller:
             self._expiry.look()
             self._migration.look()
             self._statistics.look()
+            is_idle = not self._active and not self.watch.found.trouble and not self._lack_of_room()
+            self._repeats.look(self.watch.found, is_idle=is_idle and bool(self.watch.found.name))
+        else:
+            self._repeats.let_go(LET_GO_S)
 
     def beat(self) -> None:
         found = self.watch.found
@@ -195,6 +205,7 @@ class Controller:
     def _drop(self) -> None:
         for active in self._active.values():
             active.worker.order(Order.LET_GO)
+        self._repeats.let_go(LET_GO_S)
         deadline = time.monotonic() + LET_GO_S
         for active in self._active.values():
             active.worker.join(max(0.0, deadline - time.monotonic()))
@@ -381,6 +392,9 @@ class Controller:
         for each in next_due(self._most - len(self._active)):
             if (each.challenge, each.phase) in unread:
                 continue
+            if self._repeats.is_running:
+                self._repeats.make_room()
+                return
             self._beat_if_due()
             until = min(until, self._clock() + STARTING_S)  # from the first on, as reading a long queue takes a while
             for row in _rows().filter(pk=each.identity, state=State.QUEUED):  # none if it was just cancelled

@@ -124,10 +124,11 @@ def _open(given: Assignment, engines: Engines, key: "Ed25519PrivateKey | None", 
         RetryingEngine(given.engine, engines, pause),
         RunFolder.open(given.folder),
         key=key,
-        any_kind=given.collected is not None,
+        any_kind=given.collected is not None or given.only_sample,
         collected=given.collected,
         copies=InputCopies(given.copies),
         substitutes=given.substitutes,
+        only_sample=given.only_sample,
         watch=watch,
     )
 

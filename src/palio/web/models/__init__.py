@@ -4,7 +4,15 @@ from palio.web.models.accounts import ApiToken, Invitation, Membership, Team, Us
 from palio.web.models.challenges import Announcement, Challenge, ChallengeVersion, Registration, Role, RoleKind
 from palio.web.models.leaderboard import CaseSummary, LeaderboardStatistics, PairComparison, SimilarityCheck
 from palio.web.models.platform import ControllerBeat, Counter, Event, IdempotentAnswer
-from palio.web.models.submissions import Attempt, Purpose, Rescore, StoredFile, Submission, Upload
+from palio.web.models.submissions import (
+    Attempt,
+    Purpose,
+    Rescore,
+    SampleRepeat,
+    StoredFile,
+    Submission,
+    Upload,
+)
 
 __all__ = [
     "Announcement",
@@ -26,6 +34,7 @@ __all__ = [
     "Rescore",
     "Role",
     "RoleKind",
+    "SampleRepeat",
     "SimilarityCheck",
     "StoredFile",
     "Submission",

@@ -102,6 +102,21 @@ class Rescore(models.Model):
     decided = models.DateTimeField(null=True)
 
 
+class SampleRepeat(models.Model):
+    """The second run of an attempt on the public cases, once for each file submitted to a phase. For organizers only.
+
+    Rows can be deleted at any time: the controller runs the cases again.
+    """
+
+    attempt = models.OneToOneField("palio.Attempt", models.CASCADE, related_name="+")
+    identity = models.CharField(max_length=LENGTH, default=new_id, unique=True)  # names its jobs and its run folder
+    started = models.DateTimeField(default=timezone.now)
+    finished = models.DateTimeField(null=True)
+    tries = models.PositiveIntegerField(default=0)  # that failed for reasons other than the submission
+    found = models.JSONField(default=dict)  # of core.attempt.sample_differences; empty if nothing could be compared
+    failure = models.JSONField(null=True)  # of the submission, in the second run only
+
+
 class Attempt(models.Model):
     """One evaluation of a submission. `identity` names its jobs and its run folder.
 

@@ -9,7 +9,7 @@ from django.urls import path
 from palio.web.access.rules import ORGANIZER, SCORER
 from palio.web.http.request import Request
 from palio.web.models import Challenge
-from palio.web.queries import dashboard, disk, queue, similarity
+from palio.web.queries import dashboard, disk, queue, sample_repeats, similarity
 
 
 def dashboard_context(request: Request[Any], tab: str, **more: Any) -> dict[str, Any]:
@@ -32,6 +32,7 @@ def overview(request: Request[Challenge], challenge: str) -> HttpResponse:
         numbers=dashboard.numbers(found),
         failing=dashboard.failing(found),
         similar=similarity.similar(found),
+        not_deterministic=sample_repeats.not_deterministic(found),
         queue=queue.queue(found),
         latest=found.submissions.order_by("-created").values_list("created", flat=True).first(),
     )

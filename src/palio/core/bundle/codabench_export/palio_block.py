@@ -53,6 +53,7 @@ def palio_block(phase: Phase, time_limit_s: float, files: NamedFiles) -> dict[st
     if rules.sample:
         sample = {"input": rules.sample.input, "expect": rules.sample.expect}
         block["sample"] = {key: files.name(path) for key, path in sample.items() if path}
+        block["sample"] |= {} if rules.sample.twice else {"twice": False}
     if rules.blind:
         block["blind"] = _blind(rules.blind)
     if rules.statistics:

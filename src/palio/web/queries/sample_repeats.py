@@ -1,0 +1,66 @@
+"""Submissions whose predictions on the public cases differed between two runs, for organizers and nobody else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from palio.core.errors import counted
+from palio.web.models import Challenge, SampleRepeat
+
+
+@dataclass(frozen=True)
+class NotDeterministic:
+    """`differing` of `files` differ; `differences` has the first ones, as core.attempt.sample_differences has them.
+
+    `failure` is what happened to the second run, if only that failed; then nothing was compared.
+    """
+
+    phase: str
+    team: str
+    submission: str
+    files: int
+    differing: int
+    differences: tuple[Mapping[str, Any], ...]
+    failure: str
+
+    @property
+    def sentences(self) -> list[str]:
+        if self.failure:
+            return [f"Only the second run failed: {self.failure}"]
+        more = self.differing - len(self.differences)
+        others = [f"{counted(more, 'more file')} differ{'s' if more == 1 else ''}."] * bool(more)
+        return [_sentence(each) for each in self.differences] + others
+
+
+def not_deterministic(challenge: Challenge) -> list[NotDeterministic]:
+    """The latest first, without submissions that were withdrawn."""
+    rows = SampleRepeat.objects.filter(
+        attempt__submission__challenge=challenge, attempt__submission__withdrawn=None, finished__isnull=False
+    )
+    found = []
+    for row in rows.select_related("attempt__submission__team").order_by("-finished"):
+        if not row.failure and not row.found.get("differing"):
+            continue
+        submission = row.attempt.submission
+        found.append(
+            NotDeterministic(
+                phase=submission.phase,
+                team=submission.team.name,
+                submission=submission.pk,
+                files=row.found.get("files", 0),
+                differing=row.found.get("differing", 0),
+                differences=tuple(row.found.get("differences", ())),
+                failure=(row.failure or {}).get("message", ""),
+            )
+        )
+    return found
+
+
+def _sentence(of: Mapping[str, Any]) -> str:
+    name = of["name"]
+    if of["only_in"]:
+        return f"{name}: only the {'first' if of['only_in'] == 1 else 'second'} run wrote it."
+    if of["differing"] is None:
+        return f"{name}: the content differs."
+    apart = f", numbers by at most {of['largest']:.2g}" if of["largest"] is not None else ""
+    return f"{name}: {of['differing']:,} of {counted(of['rows'], 'row')} differ{apart}."
