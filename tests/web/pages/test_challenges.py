@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.utils import timezone
-from tests.bundles import YAML, write_bundle
+from tests.bundles import LOGO, YAML, write_bundle
 from tests.web.scored_submissions import add_submission
 from tests.web.world import World
 
@@ -102,7 +102,7 @@ def test_phase_not_open_yet(world: World, browser: Browser, tmp_path: Path) -> N
 def test_picture_served_only(world: World, browser: Browser) -> None:
     client = browser()
     logo = client.get("/c/mednist/versions/1/files/logo.png")
-    assert b"".join(logo.streaming_content) == b"a logo"  # type: ignore[attr-defined]
+    assert b"".join(logo.streaming_content) == LOGO  # type: ignore[attr-defined]
     assert logo.headers["Content-Type"] == "image/png"
     assert logo.headers["X-Content-Type-Options"] == "nosniff"
     for name in (

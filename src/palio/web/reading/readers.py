@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from palio.core.bundle.check import check_bundle
 from palio.core.bundle.model import Bundle, SubmissionKind
+from palio.core.bundle.pictures import picture_fault
 from palio.core.bundle.read import bundle_invalid, read_bundle
 from palio.core.files.archive import unpack
 from palio.core.submission.kinds import check_submission, read_submission
@@ -57,9 +58,11 @@ def read_whole(folder: str, checked: bool) -> dict[str, Any]:
             raise bundle_invalid(Path(folder), (*errors, *warnings, *more))
         warnings = (*warnings, *more)
     token = f"/-{secrets.token_hex(16)}"  # no page can contain it, because it is drawn after the page was written
-    pictures = (
-        {bundle.logo.relative_to(bundle.root).as_posix()} if bundle.logo and is_picture(bundle, bundle.logo) else set()
-    )
+    pictures = {
+        file.relative_to(bundle.root).as_posix()
+        for file in (bundle.logo, bundle.presentation.cover)
+        if file and is_picture(bundle, file) and picture_fault(file) is None
+    }
 
     def picture(name: str) -> str:
         pictures.add(name)

@@ -24,14 +24,15 @@ from palio.web.reading.bounded import BUNDLE, read_bounded
 from palio.web.reading.readers import read_whole
 from palio.web.storage.files import bundle_path
 
-_FORMAT = 2
+_FORMAT = 3
 _BUNDLE = TypeAdapter(Bundle)
 _one_child = Lock()  # one reader, no matter how many threads miss the cache
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A bundle, its pages and terms as safe HTML, and the names of the pictures that these show, including the logo.
+    """A bundle, its pages and terms as safe HTML, and the names of the pictures that these show, with the logo and
+    cover if they can be shown.
 
     URLs in the HTML start with `token`; see `pages.challenges`.
     """
