@@ -83,10 +83,10 @@ def test_presentation_exported_and_read_again(tmp_path: Path) -> None:
     [
         (
             'accent: "#ffcc00"',
-            "palio.accent: says `#ffcc00`, whose contrast on a light page is 1.4:1; links need at least 4.5:1, so write "
-            'a darker colour such as "#876c00"',
+            "palio.accent: says `#ffcc00`, whose contrast on a light page is 1.4:1; links need at least 4.5:1, so "
+            'write a darker color such as "#876c00"',
         ),
-        ("accent: red", 'palio.accent: says `red`; write a colour such as "#2a58b0", in quotes'),
+        ("accent: red", 'palio.accent: says `red`; write a color such as "#2a58b0", in quotes'),
         ("discussion: javascript:alert(1)", "says `javascript:alert(1)`; write an address that starts with https://"),
         ("discussion: https://[x", "says `https://[x`; write an address that starts with https://"),
         ("cover: ../cover.png", "write a path inside the bundle, without a leading / and without .."),

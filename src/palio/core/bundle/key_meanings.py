@@ -155,7 +155,7 @@ MEANINGS = {
     "palio.ranking": "how teams are ranked",
     "ranking.choose": "which submissions of a team are ranked: its best, its last, all, or the one that the team puts "
     "on the leaderboard; by default as `submission_rule` says",
-    "palio.accent": "the colour of links and buttons on the challenge's pages; a lighter shade is used on dark pages",
+    "palio.accent": "the color of links and buttons on the challenge's pages; a lighter shade is used on dark pages",
     "palio.cover": "a picture for the challenge's card and pages, wide, at most 2 MiB; by default one is drawn",
     "palio.tags": "what the challenge is about, to find it by",
     "tags.modality": "such as CT or histopathology",

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from palio.core.bundle.colour import LIGHT_PAPER, READABLE, contrast, is_colour, readable_on
+from palio.core.bundle.color import LIGHT_PAPER, READABLE, contrast, is_color, readable_on
 from palio.core.bundle.model import Organizer, Presentation, Tags
 from palio.core.bundle.paths import Paths
 from palio.core.bundle.readers import scalar, text_up_to
@@ -15,7 +15,7 @@ MOST_TAGS, TAG_CHARACTERS = 6, 40  # of each kind
 MOST_ORGANIZERS = 50
 NAME_CHARACTERS, TEXT_CHARACTERS, LINK_CHARACTERS = 200, 2000, 1000
 _LINK = "write an address that starts with https://"
-_COLOUR = 'write a colour such as "#2a58b0", in quotes'
+_COLOR = 'write a color such as "#2a58b0", in quotes'
 
 
 def read_presentation(block: Value | None, paths: Paths) -> Presentation:
@@ -43,14 +43,14 @@ def without_presentation(block: Value | None) -> Value | None:
 
 
 def accent(value: Value) -> str:
-    """A colour in which text can be read on a light page; a lighter shade of it is used on a dark one."""
-    written = scalar(value, _COLOUR)
-    if not is_colour(written):
-        raise Refused(f"{value.found}; {_COLOUR}")
+    """A color in which text can be read on a light page; a lighter shade of it is used on a dark one."""
+    written = scalar(value, _COLOR)
+    if not is_color(written):
+        raise Refused(f"{value.found}; {_COLOR}")
     if (found := contrast(written, LIGHT_PAPER)) < READABLE:
         raise Refused(
             f"{value.found}, whose contrast on a light page is {found:.1f}:1; links need at least {READABLE}:1, so "
-            f'write a darker colour such as "{readable_on(LIGHT_PAPER, written)}"'
+            f'write a darker color such as "{readable_on(LIGHT_PAPER, written)}"'
         )
     return written.lower()
 

@@ -3,6 +3,7 @@
 Nothing here imports Django. A path is written as {"path": …}, relative to the bundle.
 """
 
+import base64
 import json
 import secrets
 from dataclasses import asdict
@@ -19,6 +20,7 @@ from palio.core.files.archive import unpack
 from palio.core.submission.kinds import check_submission, read_submission
 from palio.core.submission.recognized import recognized
 from palio.web.reading.markdown import is_picture, render_file, render_text
+from palio.web.reading.samples import sample_pictures
 
 PICTURE, PAGE = "/f/", "/p/"  # after the token: before the path of a picture, the index of a page
 
@@ -77,6 +79,7 @@ def read_whole(folder: str, checked: bool) -> dict[str, Any]:
         "pages": rendered[: len(bundle.pages)],
         "terms": rendered[-1] if bundle.terms else "",
         "pictures": sorted(pictures),
+        "samples": [base64.b64encode(each).decode() for each in sample_pictures(bundle)],
         "warnings": [str(problem) for problem in warnings],
         "has_images": pictured,
     }

@@ -3,6 +3,7 @@
 A cache file is named by the bundle's digest and Palio's version, so another version reads again. It can be deleted.
 """
 
+import base64
 import json
 import secrets
 from contextlib import suppress
@@ -42,6 +43,7 @@ class Reading:
     pages: tuple[str, ...]
     terms: str
     pictures: frozenset[str]
+    samples: tuple[bytes, ...]  # small PNG pictures of sample cases
     warnings: tuple[str, ...]
 
 
@@ -109,6 +111,7 @@ def reading_at(content: dict[str, Any], root: Path) -> Reading:
         pages=tuple(content["pages"]),
         terms=content["terms"],
         pictures=frozenset(content["pictures"]),
+        samples=tuple(base64.b64decode(each) for each in content["samples"]),
         warnings=tuple(content["warnings"]),
     )
 
