@@ -25,3 +25,8 @@ def test_cover_is_the_same_for_a_name_and_differs_between_names() -> None:
     assert [drawn_cover(name) for name in NAMES] == first
     assert len({*first}) == len(NAMES)
     assert drawn_cover("mednist", "#0b6e4f") != drawn_cover("mednist")
+
+
+def test_banner_is_wider() -> None:
+    assert 'viewBox="0 0 960 120"' in drawn_cover("mednist", is_banner=True)
+    assert 'viewBox="0 0 320 120"' in drawn_cover("mednist")

@@ -12,26 +12,27 @@ WIDTH, HEIGHT, TILE = 320, 120, 40
 
 
 @lru_cache(512)
-def drawn_cover(name: str, accent: str = "") -> str:
-    """An SVG of 8:3. `accent` is #rrggbb, whose hue it takes, or empty for a hue of its own."""
+def drawn_cover(name: str, accent: str = "", *, is_banner: bool = False) -> str:
+    """An SVG of 8:3, or of 8:1 for the top of a page. `accent` is #rrggbb for its hue, or empty."""
+    width = HEIGHT * 8 if is_banner else WIDTH
     digest = hashlib.sha256(name.encode()).digest()
     hue = _hue(accent) if accent else digest[0] / 256
     saturation = 0.5 if not accent or _is_colored(accent) else 0.0
     ground, *tones = [_color(hue, lightness, saturation) for lightness in (0.2, 0.28, 0.37, 0.48)]
     light = _color((hue + 0.08 + digest[1] / 1024) % 1, 0.72, saturation)
-    shapes = "".join(_tiles(digest, [*tones, *tones, light]))
+    shapes = "".join(_tiles(digest, [*tones, *tones, light], width // TILE))
     return (
-        f'<svg class="cover" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
-        f'preserveAspectRatio="xMidYMid slice" aria-hidden="true"><path fill="{ground}" d="M0 0h{WIDTH}v{HEIGHT}H0z"/>'
+        f'<svg class="cover" viewBox="0 0 {width} {HEIGHT}" width="{width}" height="{HEIGHT}" '
+        f'preserveAspectRatio="xMidYMid slice" aria-hidden="true"><path fill="{ground}" d="M0 0h{width}v{HEIGHT}H0z"/>'
         f"{shapes}</svg>"
     )
 
 
-def _tiles(digest: bytes, colors: list[str]) -> Iterator[str]:
+def _tiles(digest: bytes, colors: list[str], columns: int) -> Iterator[str]:
     """One figure on most tiles, as paths: a quarter of a circle, a triangle, a disc or a half."""
     half, size = TILE // 2, TILE
-    for place in range((WIDTH // TILE) * (HEIGHT // TILE)):
-        column, row = place % (WIDTH // TILE), place // (WIDTH // TILE)
+    for place in range(columns * (HEIGHT // TILE)):
+        column, row = place % columns, place // columns
         x, y = column * size, row * size
         byte = digest[2 + place % 29]
         color = colors[(byte >> 3) % len(colors)]

@@ -33,9 +33,9 @@ def icon(name: str) -> SafeString:
 
 
 @register.simple_tag
-def cover_of(slug: str, accent: str = "") -> SafeString:
+def cover_of(slug: str, accent: str = "", is_banner: object = False) -> SafeString:
     """The drawing of a challenge that has no cover, always the same for its name."""
-    return mark_safe(drawn_cover(slug, accent))  # noqa: S308 - numbers and our own colors
+    return mark_safe(drawn_cover(slug, accent, is_banner=bool(is_banner)))  # noqa: S308 - numbers and our own colors
 
 
 @register.simple_tag
