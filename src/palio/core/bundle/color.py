@@ -2,7 +2,7 @@
 
 import re
 
-# The least favourable backgrounds of text in the accent color; a test compares them with the style sheet.
+# The least favorable backgrounds of text in the accent color; a test compares them with the style sheet.
 LIGHT_PAPER, DARK_PAPER = "#f4f4f5", "#26272b"
 READABLE = 4.5  # contrast of text, WCAG 2 level AA
 _STEPS = 100
