@@ -1,5 +1,6 @@
 """A small challenge for tests: which of a few text files holds a vowel first? Scored by a real scoring program."""
 
+import base64
 from pathlib import Path
 
 YAML = """\
@@ -68,6 +69,10 @@ with open(os.environ["PALIO_OUTPUT"] + "/answers.csv", "w", newline="") as file:
         rows.writerow([path.name, "yes" if path.read_text()[0] in "aeiou" else "no"])
 """
 
+LOGO = base64.b64decode(  # a picture of one pixel
+    b"iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+)
+
 DOCKERFILE = """\
 FROM python:3.11-slim
 WORKDIR /opt/vowels
@@ -80,7 +85,6 @@ def write_bundle(folder: Path, *, yaml: str = YAML, score: str = SCORE) -> Path:
     """The whole challenge in `folder`, which is made."""
     files = {
         "competition.yaml": yaml,
-        "logo.png": "a logo",
         "terms.md": "Be fair.\n",
         "overview.md": "# Vowels\n",
         "scoring_program/score.py": score,
@@ -91,6 +95,7 @@ def write_bundle(folder: Path, *, yaml: str = YAML, score: str = SCORE) -> Path:
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(content)
+    (folder / "logo.png").write_bytes(LOGO)
     return folder
 
 

@@ -16,6 +16,7 @@ _ADDRESS = urlsplit(CONFIGURATION.url)
 
 SECRET_KEY = CONFIGURATION.secret or read_secret(FOLDERS.keys)
 DEBUG = False
+STYLEGUIDE = DEBUG  # the page with all components
 ALLOWED_HOSTS = [*CONFIGURATION.allowed_hosts, *([_ADDRESS.hostname] if _ADDRESS.hostname else [])]
 if CONFIGURATION.is_local:
     ALLOWED_HOSTS += ["127.0.0.1", "localhost", "[::1]"]

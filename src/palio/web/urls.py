@@ -26,6 +26,7 @@ from palio.web.pages import (
     publishing,
     rescores,
     statistics,
+    styleguide,
     submission,
     submissions,
     teams,
@@ -57,6 +58,7 @@ pages = (
         *submission.urls,
         *submissions.urls,
         *teams.urls,
+        *styleguide.urls,
     ],
     "pages",
 )

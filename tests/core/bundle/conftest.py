@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from tests.bundles import LOGO
 
 WriteBundle = Callable[..., Path]
 
 FILES = {
-    "logo.png": "PNG",
     "pages/overview.md": "# Six classes\nThe labels are public.\n",
     "pages/terms.md": "Be fair.\n",
     "scoring_program/metadata.yaml": "command: python3 $program/score.py $input $output\n",
@@ -27,6 +27,8 @@ def write_bundle(tmp_path: Path) -> WriteBundle:
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
                 (root / name).write_text(content)
         root.mkdir(exist_ok=True)
+        if "logo.png" not in (files or {}):
+            (root / "logo.png").write_bytes(LOGO)
         data = competition.encode() if isinstance(competition, str) else competition
         (root / "competition.yaml").write_bytes(data)
         return root

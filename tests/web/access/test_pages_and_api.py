@@ -12,6 +12,7 @@ BY_API: Mapping[str, tuple[str, ...]] = {
     "health": (),  # already JSON, for monitoring
     "robots": (),
     "sitemap": ("list-challenges",),
+    "styleguide": (),  # for those who change the pages
     "challenge-page": ("challenge-pages",),
     "challenge-announcements-feed": ("challenge-announcements",),
     "challenge-calendar": ("challenge-phases",),

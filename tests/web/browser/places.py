@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
+from django.conf import settings
 from django.utils import timezone
 from tests.run_folders import CASES, CLASSES
 from tests.web.full_challenge import leave_predictions
@@ -142,6 +143,7 @@ def places(platform: Platform) -> list[Place]:
         Place("announcements", f"/c/{slug}/manage/announcements/", alice),
         Place("audit-log", f"/c/{slug}/manage/audit-log/", alice),
         Place("export", f"/c/{slug}/manage/export/", alice),
+        *([Place("styleguide", "/styleguide/")] if settings.STYLEGUIDE else []),
     ]
 
 

@@ -19,6 +19,7 @@ def main(folder: Path, names: list[str], *, everything: bool) -> None:
     import django
 
     django.setup()
+    from django.conf import settings
     from django.contrib.staticfiles.handlers import StaticFilesHandler
     from django.core.management import call_command
     from django.test.testcases import LiveServerThread
@@ -29,6 +30,7 @@ def main(folder: Path, names: list[str], *, everything: bool) -> None:
     from tests.web.browser.dressing import beat, dress
     from tests.web.browser.places import make_platform, places
 
+    settings.STYLEGUIDE = len(sys.argv) > 1  # not among the pictures in docs
     setup_test_environment()
     databases = setup_databases(verbosity=0, interactive=False)
     call_command("createcachetable")

@@ -2,7 +2,7 @@
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.utils import timezone
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_pages_in_all_themes_and_widths(chromium: "Browser", live_server: "LiveServer", tmp_path: Path) -> None:
+def test_pages_in_all_themes_and_widths(
+    chromium: "Browser", live_server: "LiveServer", tmp_path: Path, settings: Any
+) -> None:
+    settings.STYLEGUIDE = True
     problems = []
     with ExitStack() as stack:
         opened: dict[User | None, BrowserContext] = {}

@@ -1,5 +1,6 @@
 """The page of one submission: what its team reads, what organizers read, and what changes while it runs."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -203,12 +204,13 @@ def test_fragment_query_count(
 def test_stages_times_and_limits(mednist: World, browser: Browser) -> None:
     submission = add_submission(mednist.team, state=State.PREDICT, when=timezone.now())
     page = browser(mednist.bob).get(f"/s/{submission.pk}/").text
-    cards = [card.split("</li>")[0] for card in page.split("<li class=")[1:] if "<small>" in card]
+    cards = [card.split("</li>")[0] for card in page.split("<li class=")[1:] if "usage" in card]
     assert [card.split("<")[0] for card in cards] == ['"done">', '"now" aria-current="step">', '"waiting">']
     assert "18 s" in cards[0]
     assert "of at most 20 s" in cards[1]
     assert "256.0 MiB memory, 1 CPU" in cards[1]
     assert "at most 20 s" in cards[2]
+    assert re.search(r"The limits allow at most (40|3\d) s more\.", page)
 
 
 def test_attempts_of_pending_rescore_hidden(mednist: World, browser: Browser) -> None:

@@ -18,6 +18,7 @@ from palio.core.bundle.data_files import DataFiles, DataOnDisk
 from palio.core.bundle.leaderboards import leaderboards_of, score_columns
 from palio.core.bundle.model import Bundle, Column, FeedbackRule, Phase, Problem, Severity, SubmissionKind, Task
 from palio.core.bundle.own_names import file_with_own_name
+from palio.core.bundle.pictures import picture_fault
 from palio.core.bundle.places import Places
 from palio.core.bundle.program import DOCKERFILE, program_contents, read_program, with_container_paths
 from palio.core.bundle.read import NAME
@@ -86,6 +87,10 @@ def _pages(bundle: Bundle) -> Iterator[Problem]:
             yield _warning(
                 "", f"is empty, but {NAME} names it as {name}; write it or remove it from {NAME}", _name(bundle, file)
             )
+    if (cover := bundle.presentation.cover) and (fault := picture_fault(cover)):
+        yield _error("palio.cover", fault)
+    if (logo := bundle.logo) and logo.stat().st_size and (fault := picture_fault(logo)):
+        yield _warning("image", f"{fault}. It is not shown")  # bundles of other platforms run, whatever their logo
     public = any(phase.rules.data == "public" for phase in bundle.phases)
     if public and not any(b"public" in page.file.read_bytes().lower() for page in bundle.pages):
         yield _warning("palio.data", "says public, but no page does; tell participants that data and labels are public")

@@ -12,6 +12,7 @@ from palio.core.bundle.fact_sheet import read_fact_sheet
 from palio.core.bundle.model import Bundle, Leaderboard, Page, Phase, Solution, Task
 from palio.core.bundle.paths import Paths
 from palio.core.bundle.phases import MAX_NAME, UNKNOWN, Context, Keys, check_sequence, read_phase, read_task
+from palio.core.bundle.presentation import read_presentation, without_presentation
 from palio.core.bundle.readers import boolean, image_name, integer, scalar, text, text_up_to
 from palio.core.bundle.task_columns import with_task_columns
 from palio.core.bundle.times import Moment, end_moment, moment, shown
@@ -35,6 +36,7 @@ def read_codabench(top: Section, root: Path) -> Bundle:
     paths = Paths(root)
     boards = read_leaderboards(top)
     tasks = _tasks(top, paths)
+    presentation = read_presentation(top.take("palio"), paths)
     phases = _phases(top, paths, tasks, boards)
     first, *others = with_task_columns(boards, phases)
     bundle = Bundle(
@@ -54,6 +56,7 @@ def read_codabench(top: Section, root: Path) -> Bundle:
         solutions=_solutions(top, paths, tasks),
         fact_sheet=read_fact_sheet(top),
         more_leaderboards=tuple(others),
+        presentation=presentation,
     )
     top.drop(CODABENCH)
     return bundle
@@ -110,12 +113,15 @@ def _no_task(index: int, paths: Paths) -> Task:
 
 def _phases(top: Section, paths: Paths, tasks: dict[int, Task], boards: Sequence[Leaderboard]) -> tuple[Phase, ...]:
     sections = top.require_sections("phases", "name at least one phase, with its name, start and tasks")
-    palio = top.take("palio")
+    block = top.take("palio")
+    palio = without_presentation(block)
     context = Context(
         keys=KEYS,
         paths=paths,
         palio=palio,
-        native="palio" in top or any("palio" in section for section in sections),
+        native=("palio" in top and palio is block)
+        or palio is not None
+        or any("palio" in section for section in sections),
     )
     in_order = sorted(sections, key=lambda section: section.read("index", integer(0, MAX_INDEX), 0))
     read = []

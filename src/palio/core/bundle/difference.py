@@ -55,6 +55,7 @@ def _facts(bundle: Bundle) -> dict[str, str]:
         "title": bundle.title,
         "description": bundle.description,
         "logo": _digest(bundle.logo),
+        **dict(_flat("", bundle.presentation)),
         "registration": "approved automatically" if bundle.auto_approve else "approved by an organizer",
         "image of the scoring program": bundle.docker_image,
         "leaderboard": bundle.leaderboard.title,

@@ -6,7 +6,7 @@ MEANINGS = {
     "version": "the format: 2 for Codabench's, 1.5 for CodaLab's",
     "title": "the name of the challenge",
     "description": "one or two sentences, shown with the title",
-    "image": "the logo, an image file",
+    "image": "the logo, a picture of at most 2 MiB",
     "terms": "the file with the terms that participants accept",
     "pages": "the pages, in order",
     "pages[].title": "the title of the page's tab",
@@ -156,6 +156,19 @@ MEANINGS = {
     "palio.ranking": "how teams are ranked",
     "ranking.choose": "which submissions of a team are ranked: its best, its last, all, or the one that the team puts "
     "on the leaderboard; by default as `submission_rule` says",
+    "palio.accent": "the color of links and buttons on the challenge's pages; a lighter shade is used on dark pages",
+    "palio.cover": "a picture for the challenge's card and pages, wide, at most 2 MiB; by default one is drawn",
+    "palio.tags": "what the challenge is about, to find it by",
+    "tags.modality": "such as CT or histopathology",
+    "tags.task": "such as classification",
+    "tags.body_part": "such as chest",
+    "palio.organizers": "the people and groups behind the challenge",
+    "organizers[].name": "a person or group",
+    "organizers[].affiliation": "an institution",
+    "organizers[].link": "a page about them",
+    "palio.prize": "what can be won",
+    "palio.citation": "what participants cite",
+    "palio.discussion": "the address of a forum, shown as a tab",
     "ranking.ties": "`min`: equal scores share the better rank",
 }
 

@@ -281,6 +281,41 @@ class Question:
 
 
 @dataclass(frozen=True)
+class Organizer:
+    """A person or group behind the challenge. `link` is an http(s) URL; it and the affiliation may be empty."""
+
+    name: str
+    affiliation: str = ""
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class Tags:
+    """What a challenge is about, to find it by; any of them may be empty."""
+
+    modality: tuple[str, ...] = ()
+    task: tuple[str, ...] = ()
+    body_part: tuple[str, ...] = ()
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self.modality, *self.task, *self.body_part)))
+
+
+@dataclass(frozen=True)
+class Presentation:
+    """How the challenge is shown. None of it affects an evaluation."""
+
+    accent: str = ""  # #rrggbb with enough contrast on light pages, or empty
+    cover: Path | None = None
+    tags: Tags = Tags()
+    organizers: tuple[Organizer, ...] = ()
+    prize: str = ""
+    citation: str = ""
+    discussion: str = ""  # an http(s) URL, or empty
+
+
+@dataclass(frozen=True)
 class Bundle:
     """A challenge. `digest` is the SHA-256 of competition.yaml and the files it names, without hidden data."""
 
@@ -300,6 +335,7 @@ class Bundle:
     solutions: tuple[Solution, ...] = ()
     fact_sheet: tuple[Question, ...] = ()
     more_leaderboards: tuple[Leaderboard, ...] = ()
+    presentation: Presentation = Presentation()
 
     @property
     def leaderboards(self) -> tuple[Leaderboard, ...]:

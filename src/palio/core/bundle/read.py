@@ -119,7 +119,7 @@ def _is_junk(name: str) -> bool:
 def named_paths(bundle: Bundle) -> Mapping[str, Path]:
     """competition.yaml and the files and folders it names, except data, by their path in the bundle."""
     named = [bundle.root / NAME, *(page.file for page in bundle.pages)]
-    named += [path for path in (bundle.logo, bundle.terms) if path]
+    named += [path for path in (bundle.logo, bundle.presentation.cover, bundle.terms) if path]
     for task in bundle.tasks:
         named += [path for path in (task.scoring_program, task.ingestion_program) if path]
     return {path.relative_to(bundle.root).as_posix(): path for path in named}

@@ -31,6 +31,8 @@ palio:
   statistics: {cases: a.csv, kind: a, metric: a, metrics: {a: a}, group: a}
   ranking: {choose: best}
   monai: {csv: a.csv, columns: [a, b]}
+  tags: {task: a}
+  organizers: [{name: a}]
 """
 CODALAB = """\
 html: {overview: a}
@@ -49,6 +51,7 @@ _PLACES = {
 _ADVICE = re.compile(r"; (?:write )?(.*?)(?: here)?(?:, or remove the key)?$")
 _LENGTH = re.compile(r"at most ([\d,]+) are allowed")
 _INDEXES = "a list of indexes, such as [0]"
+_WORDS = "a text, or a list of texts"
 _BY_HAND = {  # keys that no single reader reads
     "phases[].tasks": _INDEXES,
     "solutions[].tasks": _INDEXES,
@@ -63,6 +66,9 @@ _BY_HAND = {  # keys that no single reader reads
     "palio.feedback": "`exact`, `none`, `{rule: rounded, digits: 2}` or `{rule: ladder, step: 0.01}`",
     "palio.statistics.metrics": "metrics by column, such as `{dice: mean(dice)}`",
     "palio.blind.case": "a pattern such as `{case}_*.nii.gz`, or a list of patterns",
+    "palio.tags.modality": _WORDS,
+    "palio.tags.task": _WORDS,
+    "palio.tags.body_part": _WORDS,
     "phases[].palio": "a mapping",
     "phases.N.palio": "a mapping",
 }

@@ -56,7 +56,7 @@ class Rule:
 
 RULES: Mapping[str, Rule] = {
     # -- the site
-    "list-challenges": Rule(ANYONE, names=("home", "robots", "sitemap")),
+    "list-challenges": Rule(ANYONE, names=("home", "robots", "sitemap", "styleguide")),
     "health": Rule(ANYONE),
     "openapi-json": Rule(ANYONE),
     "api-root": Rule(ANYONE),

@@ -9,11 +9,21 @@ from django.urls import path
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
+from palio.core.bundle.model import SubmissionKind
 from palio.core.bundle.pick_phase import OPEN, phase_state, pick_phase
 from palio.web.access.relations import own_team
 from palio.web.http.request import Request
 from palio.web.models import Challenge, Registration, User
-from palio.web.queries.challenges import leaders, published, rendered_page, rendered_terms
+from palio.web.queries.challenges import (
+    cover_url,
+    leaders,
+    logo_url,
+    picture_url,
+    published,
+    rendered_page,
+    rendered_terms,
+    sample_pictures,
+)
 from palio.web.reading.typed_markdown import shown_texts
 from palio.web.verbs.joining import needs_terms, registration_of, terms_of
 from palio.web.verbs.submission_limits import quotas_of
@@ -61,6 +71,14 @@ def _page(request: Request[Challenge], index: int) -> HttpResponse:
         "phase": phase,
         "leaders": leaders(challenge, bundle, phase, LEADERS) if index == 0 else [],
         "participants": participants,
+        "cover": cover_url(challenge, version),
+        "logo": logo_url(challenge, version),
+        "samples": [
+            picture_url(challenge.slug, version.number, name)
+            for name, _ in sample_pictures(version, request.relations)
+            if index == 0
+        ],
+        "example": "predictions.csv" if phase.rules.submissions == (SubmissionKind.RESULTS,) else "submission.zip",
         "announcements": challenge.announcements.all()[:3],
         "version": version,
         **standing(request, challenge),

@@ -29,7 +29,7 @@ from palio.web.models import Submission
 from palio.web.queries import case_summary
 from palio.web.queries import submission as team_view
 from palio.web.queries.queue import place_of
-from palio.web.queries.stages import SAYS, cards
+from palio.web.queries.stages import SAYS, cards, remaining_text
 from palio.web.storage.bundles import bundle_of
 from palio.web.verbs.choose import choice_of
 from palio.web.verbs.queue import Place
@@ -136,6 +136,7 @@ class _SubmissionPage:
             "cancelling": bool(attempt and attempt.cancel_requested and not attempt.ended),
             "cancel_counts": cancelling_counts(attempt),
             "cards": cards(attempt, self.submission.file.kind, phase, self.stages(), self.now) if attempt else [],
+            "remaining": remaining_text(attempt, self.submission.file.kind, phase, self.now) if attempt else "",
             "substitute": team_view.used_substitute(attempt) if attempt else None,
             "place": self.place(),
             "stamp": self.stamp(),

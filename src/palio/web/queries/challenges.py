@@ -57,6 +57,9 @@ def leaders(challenge: Challenge, bundle: Bundle, phase: Phase, count: int) -> l
     ]
 
 
+ACCENT = "-accent.css"  # the style sheet's name beside the pictures
+
+
 def published(challenge: Challenge) -> tuple[Challenge, ChallengeVersion, Bundle]:
     """The challenge, its current version and bundle. Raises Http404 before the first version is published."""
     if challenge.current is None:
@@ -69,6 +72,18 @@ def visible_until(relations: Set[Relation]) -> datetime | None:
     phases.
     """
     return None if VIEWER & relations else timezone.now()
+
+
+def sample_pictures(version: ChallengeVersion, relations: Set[Relation]) -> list[tuple[str, bytes]]:
+    """Small pictures of sample cases with their names for `picture_url`: for everyone if all data of the challenge is
+    public, else for those who may download the samples.
+    """
+    reading = reading_of(version)
+    is_public = all(phase.rules.data == "public" for phase in reading.bundle.phases)
+    has_opened = any(phase.rules.sample and phase.start <= timezone.now() for phase in reading.bundle.phases)
+    if VIEWER & relations or (has_opened and (is_public or Relation.PARTICIPANT in relations)):
+        return [(f"-sample-{place}.png", content) for place, content in enumerate(reading.samples)]
+    return []
 
 
 def rendered_page(challenge: Challenge, version: ChallengeVersion, index: int) -> SafeString:
@@ -89,6 +104,19 @@ def logo_url(challenge: Challenge, version: ChallengeVersion) -> str:
     reading = reading_of(version)
     logo = reading.bundle.logo.relative_to(reading.bundle.root).as_posix() if reading.bundle.logo else ""
     return picture_url(challenge.slug, version.number, logo) if logo in reading.pictures else ""
+
+
+def cover_url(challenge: Challenge, version: ChallengeVersion) -> str:
+    """An empty string if the bundle has no cover that can be shown."""
+    reading = reading_of(version)
+    cover = reading.bundle.presentation.cover
+    name = cover.relative_to(reading.bundle.root).as_posix() if cover else ""
+    return picture_url(challenge.slug, version.number, name) if name in reading.pictures else ""
+
+
+def accent_url(challenge: Challenge, version: ChallengeVersion) -> str:
+    """An empty string if the challenge has the platform's accent."""
+    return picture_url(challenge.slug, version.number, ACCENT) if bundle_of(version).presentation.accent else ""
 
 
 def _with_addresses(challenge: Challenge, version: ChallengeVersion, html: str) -> SafeString:

@@ -26,12 +26,17 @@ SAYS = {
 
 @dataclass(frozen=True)
 class StageCard:
-    """`kind` is a class in palio.css: done, now, bad, skipped or waiting."""
+    """`kind` is a class in palio.css: done, now, bad, skipped or waiting. The shares are of the limits, None if they
+    are unknown; `memory` is empty if nothing is known of it.
+    """
 
     name: str
     kind: str
     time: str
-    details: tuple[str, ...]
+    time_share: float | None = None
+    memory: str = ""
+    memory_share: float | None = None
+    details: tuple[str, ...] = ()
 
 
 def cards(
@@ -54,22 +59,58 @@ def _card(
     stage: Stage, attempt: Attempt, phase: Phase | None, record: Mapping[str, Any] | None, now: datetime
 ) -> StageCard:
     state: str = attempt.state
-    limit = _time_limit(stage, phase)
+    limit_s = _time_limit_s(stage, phase)
+    at_most = f"at most {duration_text(limit_s)}" if limit_s else ""
     if state == stage:
         begun = datetime.fromisoformat(record["started"]) if record else attempt.moved
-        spent = max((now - begun).total_seconds(), 0)
+        spent_s = max((now - begun).total_seconds(), 0)
         return StageCard(
-            stage, "now", f"{_whole(spent)}{f' of at most {limit}' if limit else ''}", _limits(stage, phase)
+            stage,
+            "now",
+            f"{_whole(spent_s)}{f' of {at_most}' if limit_s else ''}",
+            _share(spent_s, limit_s),
+            memory=_limits(stage, phase),
         )
     if record and record.get("wall_s") is not None:
         kind = "bad" if state == State.FAILED and _failed_at(attempt) == stage else "done"
-        return StageCard(stage, kind, duration_text(record["wall_s"]), _used(stage, phase, record))
+        most = _memory_limit(stage, phase)
+        peak = record.get("peak_memory_bytes")
+        return StageCard(
+            stage,
+            kind,
+            f"{duration_text(record['wall_s'])}{f' of {at_most}' if limit_s else ''}",
+            _share(record["wall_s"], limit_s),
+            memory=f"{size_text(peak)}{f' of {size_text(most)}' if most else ''} memory" if peak else "",
+            memory_share=_share(peak, most) if peak else None,
+            details=_used(record),
+        )
     if attempt.ended:
         bad = state == State.FAILED and _failed_at(attempt) == stage
-        return StageCard(stage, "bad" if bad else "skipped", "failed" if bad else "not reached", ())
+        return StageCard(stage, "bad" if bad else "skipped", "failed" if bad else "not reached")
     if record or (state in RUNNING and [*Stage].index(Stage(state)) > [*Stage].index(stage)):
-        return StageCard(stage, "done", "done", ())
-    return StageCard(stage, "waiting", f"at most {limit}" if limit else "waiting", _limits(stage, phase))
+        return StageCard(stage, "done", "done")
+    return StageCard(stage, "waiting", at_most or "waiting", memory=_limits(stage, phase))
+
+
+def remaining_text(attempt: Attempt, kind: str, phase: Phase | None, now: datetime) -> str:
+    """How long a running attempt can still take, bounded by what remains of its limits; empty if that is unknown.
+
+    The limits hold for each task, so nothing is said of a phase with several tasks.
+    """
+    state: str = attempt.state
+    if phase is None or len(phase.tasks) != 1 or state not in RUNNING:
+        return ""
+    at = [*Stage].index(Stage(state))
+    later = [stage for stage in _path(attempt, kind, phase, {}) if [*Stage].index(stage) >= at]
+    left_s = sum(_time_limit_s(stage, phase) or 0 for stage in later)
+    if Stage.SAMPLE in later and phase.rules.sample and phase.rules.sample.expect:
+        left_s += phase.rules.score.time_s  # the sample is scored, too
+    left_s -= max((now - attempt.moved).total_seconds(), 0)
+    return f"The limits allow at most {duration_text(left_s)} more." if left_s >= 1 else ""
+
+
+def _share(used: float, limit: float | None) -> float | None:
+    return used / limit if limit else None
 
 
 def _whole(seconds: float) -> str:
@@ -82,17 +123,21 @@ def _failed_at(attempt: Attempt) -> str | None:
     return stage
 
 
-def _time_limit(stage: Stage, phase: Phase | None) -> str:
+def _time_limit_s(stage: Stage, phase: Phase | None) -> float | None:
     if phase is None:
-        return ""
+        return None
     rules = phase.rules
-    seconds = {
+    return {
         Stage.BUILD: rules.build.time_s,
         Stage.SAMPLE: rules.predict.time_s,
         Stage.PREDICT: rules.predict.time_s,
         Stage.SCORE: rules.score.time_s,
-    }
-    return duration_text(seconds[stage])
+    }[stage]
+
+
+def _memory_limit(stage: Stage, phase: Phase | None) -> int | None:
+    limits = _container(stage, phase)
+    return limits.memory_bytes if limits else None
 
 
 def _container(stage: Stage, phase: Phase | None) -> Limits | None:
@@ -101,17 +146,14 @@ def _container(stage: Stage, phase: Phase | None) -> Limits | None:
     return phase.rules.score if stage is Stage.SCORE else phase.rules.predict
 
 
-def _limits(stage: Stage, phase: Phase | None) -> tuple[str, ...]:
+def _limits(stage: Stage, phase: Phase | None) -> str:
     if limits := _container(stage, phase):
-        return (f"{size_text(limits.memory_bytes)} memory, {limits.cpus:g} CPU{'' if limits.cpus == 1 else 's'}",)
-    return (f"{size_text(phase.rules.build.memory_bytes)} memory",) if phase else ()
+        return f"{size_text(limits.memory_bytes)} memory, {limits.cpus:g} CPU{'' if limits.cpus == 1 else 's'}"
+    return f"{size_text(phase.rules.build.memory_bytes)} memory" if phase else ""
 
 
-def _used(stage: Stage, phase: Phase | None, record: Mapping[str, Any]) -> tuple[str, ...]:
+def _used(record: Mapping[str, Any]) -> tuple[str, ...]:
     said = []
-    limits = _container(stage, phase)
-    if peak := record.get("peak_memory_bytes"):
-        said.append(f"{size_text(peak)}{f' of {size_text(limits.memory_bytes)}' if limits else ''} memory")
     if (cpu := record.get("cpu_s")) is not None:
         said.append(f"{duration_text(cpu)} of CPU time")
     if record.get("exit_code"):

@@ -3,6 +3,7 @@
 Nothing here imports Django. A path is written as {"path": …}, relative to the bundle.
 """
 
+import base64
 import json
 import secrets
 from dataclasses import asdict
@@ -13,11 +14,13 @@ from urllib.parse import quote
 
 from palio.core.bundle.check import check_bundle
 from palio.core.bundle.model import Bundle, SubmissionKind
+from palio.core.bundle.pictures import picture_fault
 from palio.core.bundle.read import bundle_invalid, read_bundle
 from palio.core.files.archive import unpack
 from palio.core.submission.kinds import check_submission, read_submission
 from palio.core.submission.recognized import recognized
 from palio.web.reading.markdown import is_picture, render_file, render_text
+from palio.web.reading.samples import sample_pictures
 
 PICTURE, PAGE = "/f/", "/p/"  # after the token: before the path of a picture, the index of a page
 
@@ -57,9 +60,11 @@ def read_whole(folder: str, checked: bool) -> dict[str, Any]:
             raise bundle_invalid(Path(folder), (*errors, *warnings, *more))
         warnings = (*warnings, *more)
     token = f"/-{secrets.token_hex(16)}"  # no page can contain it, because it is drawn after the page was written
-    pictures = (
-        {bundle.logo.relative_to(bundle.root).as_posix()} if bundle.logo and is_picture(bundle, bundle.logo) else set()
-    )
+    pictures = {
+        file.relative_to(bundle.root).as_posix()
+        for file in (bundle.logo, bundle.presentation.cover)
+        if file and is_picture(bundle, file) and picture_fault(file) is None
+    }
 
     def picture(name: str) -> str:
         pictures.add(name)
@@ -74,6 +79,7 @@ def read_whole(folder: str, checked: bool) -> dict[str, Any]:
         "pages": rendered[: len(bundle.pages)],
         "terms": rendered[-1] if bundle.terms else "",
         "pictures": sorted(pictures),
+        "samples": [base64.b64encode(each).decode() for each in sample_pictures(bundle)],
         "warnings": [str(problem) for problem in warnings],
         "has_images": pictured,
     }

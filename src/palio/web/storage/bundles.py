@@ -3,6 +3,7 @@
 A cache file is named by the bundle's digest and Palio's version, so another version reads again. It can be deleted.
 """
 
+import base64
 import json
 import secrets
 from contextlib import suppress
@@ -24,14 +25,15 @@ from palio.web.reading.bounded import BUNDLE, read_bounded
 from palio.web.reading.readers import read_whole
 from palio.web.storage.files import bundle_path
 
-_FORMAT = 2
+_FORMAT = 3
 _BUNDLE = TypeAdapter(Bundle)
 _one_child = Lock()  # one reader, no matter how many threads miss the cache
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A bundle, its pages and terms as safe HTML, and the names of the pictures that these show, including the logo.
+    """A bundle, its pages and terms as safe HTML, and the names of the pictures that these show, with the logo and
+    cover if they can be shown.
 
     URLs in the HTML start with `token`; see `pages.challenges`.
     """
@@ -41,6 +43,7 @@ class Reading:
     pages: tuple[str, ...]
     terms: str
     pictures: frozenset[str]
+    samples: tuple[bytes, ...]  # small PNG pictures of sample cases
     warnings: tuple[str, ...]
 
 
@@ -108,6 +111,7 @@ def reading_at(content: dict[str, Any], root: Path) -> Reading:
         pages=tuple(content["pages"]),
         terms=content["terms"],
         pictures=frozenset(content["pictures"]),
+        samples=tuple(base64.b64decode(each) for each in content["samples"]),
         warnings=tuple(content["warnings"]),
     )
 

@@ -1,6 +1,6 @@
 """The tabs of a challenge and the states of its phases."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -20,7 +20,7 @@ from palio.core.bundle.pick_phase import phase_state
 from palio.web.access.rules import VIEWER
 from palio.web.http.request import Relation
 from palio.web.models import Announcement, Challenge
-from palio.web.queries.challenges import logo_url
+from palio.web.queries.challenges import accent_url, cover_url, logo_url
 from palio.web.storage.bundles import bundle_of
 
 register = template.Library()
@@ -38,6 +38,7 @@ class Tab:
     title: str
     url: str
     current: bool
+    is_elsewhere: bool = False  # on another site
 
 
 @register.simple_tag(takes_context=True)
@@ -67,17 +68,26 @@ def tabs(context: RequestContext, challenge: Challenge) -> list[Tab]:
     first = pages[0].title if pages else "Overview"
     own = [Tab(page.title, _page_url(challenge.slug, index), False) for index, page in enumerate(pages) if index]
     found = [Tab(first, found[0].url, False), *own, *found[1:]]
+    if bundle and bundle.presentation.discussion:
+        found.append(Tab("Discussion", bundle.presentation.discussion, False, is_elsewhere=True))
     above = _BELOW.get(request.resolver_match.view_name) if request.resolver_match else None
     if above == "submissions" and not is_participant:
         above = "dashboard"
     here = _url(above, challenge.slug) if above else request.path
-    return [Tab(tab.title, tab.url, tab.url == _best(here, found)) for tab in found]
+    return [replace(tab, current=tab.url == _best(here, found)) for tab in found]
 
 
 @register.simple_tag
 def cover(challenge: Challenge) -> str:
-    """The URL of the challenge's logo, or an empty string."""
-    return logo_url(challenge, challenge.current) if challenge.current else ""
+    """The URL of the challenge's cover or else its logo, or an empty string."""
+    version = challenge.current
+    return cover_url(challenge, version) or logo_url(challenge, version) if version else ""
+
+
+@register.simple_tag
+def accent(challenge: Challenge) -> str:
+    """The URL of the style sheet with the challenge's accent, or an empty string if it has the platform's."""
+    return accent_url(challenge, challenge.current) if challenge.current else ""
 
 
 @register.simple_tag

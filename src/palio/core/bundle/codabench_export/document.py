@@ -8,7 +8,7 @@ from typing import Any
 from palio.core.bundle.codabench_export.files import NamedFiles
 from palio.core.bundle.codabench_export.leaderboards import leaderboards
 from palio.core.bundle.codabench_export.losses import Losses
-from palio.core.bundle.codabench_export.palio_block import is_foreign, palio_block
+from palio.core.bundle.codabench_export.palio_block import is_foreign, palio_block, presentation_block
 from palio.core.bundle.codabench_export.schedule import in_sequence
 from palio.core.bundle.model import Bundle, Phase, Question, SubmissionKind, Task
 from palio.core.quantities import duration_text
@@ -57,6 +57,10 @@ def document(bundle: Bundle, files: NamedFiles, losses: Losses) -> dict[str, Any
     blocks = written.pop("blocks")
     for phase, block in zip(written["phases"], blocks, strict=True):
         phase |= {"palio": block} if block else {}
+    if shown := presentation_block(bundle.presentation, files):
+        for key in shown:
+            losses.add(f"palio.{key}", "is ignored")
+        written["palio"] = written.get("palio", {}) | shown
     return {key: value for key, value in written.items() if value not in (None, "", [], {})}
 
 

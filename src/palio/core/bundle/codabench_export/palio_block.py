@@ -11,6 +11,7 @@ from palio.core.bundle.model import (
     FeedbackRule,
     MonaiPolicy,
     Phase,
+    Presentation,
     Rules,
     StatisticsPolicy,
 )
@@ -63,6 +64,20 @@ def palio_block(phase: Phase, time_limit_s: float, files: NamedFiles) -> dict[st
     if monai := _monai(rules.monai, base.monai):
         block["monai"] = monai
     return block
+
+
+def presentation_block(shown: Presentation, files: NamedFiles) -> dict[str, Any]:
+    """The keys from which the challenge's presentation is read again."""
+    block: dict[str, Any] = {
+        "accent": shown.accent,
+        "cover": files.name(shown.cover),
+        "tags": {name: list(words) for name, words in vars(shown.tags).items() if words},
+        "organizers": [{key: text for key, text in vars(each).items() if text} for each in shown.organizers],
+        "prize": shown.prize,
+        "citation": shown.citation,
+        "discussion": shown.discussion,
+    }
+    return {key: value for key, value in block.items() if value}
 
 
 def _feedback(policy: FeedbackPolicy) -> str | dict[str, Any]:

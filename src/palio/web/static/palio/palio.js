@@ -13,7 +13,7 @@
     if (time.dataset.zoned || Number.isNaN(moment.getTime())) return;
     time.dataset.zoned = "yes";
     time.title = `${whole.format(moment)} (${zone})`;
-    if (moment.getTimezoneOffset() === 0 || time.closest("table")) return; // in tables, the tooltip shows it
+    if (moment.getTimezoneOffset() === 0 || time.closest("table, .countdown")) return; // there, the tooltip shows it
     const local = day.format(moment);
     const same = local === time.dateTime.slice(0, 10);
     const short = name.formatToParts(moment).find((part) => part.type === "timeZoneName").value;
@@ -78,7 +78,49 @@
   }, true);
 
   const current = document.querySelectorAll(".tabs [aria-current]"); // on a phone, the row of tabs scrolls
-  current.forEach((tab) => tab.scrollIntoView({ block: "nearest", inline: "center" }));
+  current.forEach((tab) => { // not scrollIntoView, which may also scroll the page
+    const row = tab.closest("ul");
+    row.scrollLeft += tab.getBoundingClientRect().left - row.getBoundingClientRect().left - (row.clientWidth - tab.offsetWidth) / 2;
+  });
+  function fade(row) { // the edges behind which there are more tabs
+    row.classList.toggle("more-left", row.scrollLeft > 1);
+    row.classList.toggle("more-right", row.scrollLeft + row.clientWidth < row.scrollWidth - 1);
+  }
+  const rows = document.querySelectorAll(".tabs ul");
+  rows.forEach((row) => {
+    row.addEventListener("scroll", () => fade(row), { passive: true });
+    fade(row);
+  });
+  addEventListener("resize", () => rows.forEach(fade), { passive: true });
+
+  // Searches logs by marking, which changes nothing in them: they may be replaced while they grow.
+  function find(input) {
+    const words = input.value.toLowerCase();
+    const ranges = [];
+    for (const log of document.querySelectorAll(input.dataset.find)) {
+      const before = ranges.length;
+      const texts = document.createTreeWalker(log, NodeFilter.SHOW_TEXT);
+      while (words && texts.nextNode() && ranges.length < 10000) {
+        const text = texts.currentNode.data.toLowerCase();
+        for (let at = text.indexOf(words); at >= 0; at = text.indexOf(words, at + words.length)) {
+          const range = new Range();
+          range.setStart(texts.currentNode, at);
+          range.setEnd(texts.currentNode, at + words.length);
+          ranges.push(range);
+        }
+      }
+      if (ranges.length > before) log.closest("details").open = true;
+    }
+    CSS.highlights.set("found", new Highlight(...ranges));
+    input.parentElement.querySelector("[role=status]").textContent = words ? `${ranges.length} found` : "";
+    return ranges[0];
+  }
+  const finder = document.querySelector("input[data-find]");
+  if (finder && window.Highlight) {
+    finder.parentElement.hidden = false;
+    finder.addEventListener("input", () => find(finder)?.startContainer.parentElement.scrollIntoView({ block: "nearest" }));
+    document.addEventListener("htmx:afterSettle", () => { if (finder.value) find(finder); });
+  }
 
   const everything = (root) => root.querySelectorAll("time[datetime]").forEach(addZone);
   everything(document);
