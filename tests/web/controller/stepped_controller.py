@@ -20,6 +20,7 @@ from palio.web.controller.engines import Engines
 from palio.web.controller.heartbeat import Heartbeat
 from palio.web.controller.loop import Controller
 from palio.web.controller.migration import PhaseMigration
+from palio.web.controller.outgoing import Jobs
 from palio.web.controller.statistics import StatisticsUpdate
 from palio.web.models import Attempt, Event, StoredFile, Submission, Team, User
 from palio.web.storage.files import file_path
@@ -56,6 +57,7 @@ class SteppedController:
             clock=self.clock,
             statistics=StatisticsUpdate(settings.FOLDERS, start=lambda job: job()),
             migration=PhaseMigration(start=lambda job: job()),
+            jobs=Jobs([]),  # they have tests of their own
         )
         controller.watch.look()
         return controller

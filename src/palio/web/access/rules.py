@@ -177,6 +177,10 @@ RULES: Mapping[str, Rule] = {
     "change-account": Rule(ADMIN, scope=BROWSERS_ONLY, names=("reset-link", "remove-second-factors")),
     # -- the user's account
     "account": Rule(SIGNED_IN),
+    "notifications": Rule(SIGNED_IN),
+    "read-notifications": Rule(SIGNED_IN, scope="submit"),
+    "notification-settings": Rule(SIGNED_IN),
+    "set-notifications": Rule(SIGNED_IN, scope="submit"),
     "list-tokens": Rule(SIGNED_IN),
     "make-token": Rule(SIGNED_IN, scope=BROWSERS_ONLY, names=("tokens",)),  # a token cannot create another
     "revoke-token": Rule(OWNER, of="token", scope="submit", browsers=True),

@@ -59,6 +59,7 @@ from palio.web.api import (  # noqa: E402
     invitations,
     joining,
     leaderboard,
+    notifications,
     participants,
     publishing,
     rescores,
@@ -67,7 +68,19 @@ from palio.web.api import (  # noqa: E402
     uploads,
 )
 
-_MODULES = (leaderboard, uploads, files, submissions, publishing, joining, invitations, teams, account, accounts)
+_MODULES = (
+    leaderboard,
+    uploads,
+    files,
+    submissions,
+    publishing,
+    joining,
+    invitations,
+    teams,
+    account,
+    notifications,
+    accounts,
+)
 _DASHBOARD = (dashboard, dashboard_submissions, participants, audit_log, announcements, rescores)
 for _module in (*_MODULES, *_DASHBOARD):
     api.add_router("", _module.router)

@@ -9,6 +9,7 @@
     start       the next attempts in the queue start while slots are free
     clean up    leftovers of finished attempts on the engine are removed
     migrate     a phase that takes over submissions evaluates those of the phase before; see migration
+    send        mail and events are sent, in threads; see outgoing
     statistics  a change of a leaderboard starts the update of its statistics; see statistics
 
 A tick that fails because the database is busy or unreachable is simply repeated by the next one; a result that a worker
@@ -46,7 +47,10 @@ from palio.web.controller.engines import Engines, EngineWatch, Found
 from palio.web.controller.expiry import Expiry
 from palio.web.controller.heartbeat import Heartbeat
 from palio.web.controller.lease import Lease, LeaseLostError
+from palio.web.controller.mail import send_mail
 from palio.web.controller.migration import PhaseMigration
+from palio.web.controller.occasions import look_at_time
+from palio.web.controller.outgoing import Jobs, Periodic
 from palio.web.controller.requirements import Requirements, RequirementsReader
 from palio.web.controller.slots import NOTHING, Share, Slots
 from palio.web.controller.statistics import StatisticsUpdate
@@ -88,6 +92,7 @@ class Controller:
         clock: Callable[[], float] = time.monotonic,
         statistics: StatisticsUpdate | None = None,
         migration: PhaseMigration | None = None,
+        jobs: Jobs | None = None,
         traces: Traces | None = None,
     ) -> None:
         self.changed = threading.Event()
@@ -111,6 +116,7 @@ class Controller:
         self._expiry = Expiry()
         self._statistics = statistics or StatisticsUpdate(folders)
         self._migration = migration or PhaseMigration()
+        self._jobs = jobs or Jobs([Periodic(send_mail), Periodic(look_at_time)])
         self._traces = traces or NoTraces()
 
     def run(self, stop: threading.Event) -> None:
@@ -165,6 +171,7 @@ class Controller:
             self._expiry.look()
             self._migration.look()
             self._statistics.look()
+            self._jobs.look()
 
     def beat(self) -> None:
         found = self.watch.found

@@ -3,6 +3,8 @@
 from palio.web.models.accounts import ApiToken, Invitation, Membership, Team, User
 from palio.web.models.challenges import Announcement, Challenge, ChallengeVersion, Registration, Role, RoleKind
 from palio.web.models.leaderboard import CaseSummary, LeaderboardStatistics, PairComparison, SimilarityCheck
+from palio.web.models.notifications import Mail, Notification, NotificationSettings
+from palio.web.models.outgoing import Outgoing
 from palio.web.models.platform import ControllerBeat, Counter, Event, IdempotentAnswer
 from palio.web.models.submissions import Attempt, Purpose, Rescore, StoredFile, Submission, Upload
 
@@ -19,7 +21,11 @@ __all__ = [
     "IdempotentAnswer",
     "Invitation",
     "LeaderboardStatistics",
+    "Mail",
     "Membership",
+    "Notification",
+    "NotificationSettings",
+    "Outgoing",
     "PairComparison",
     "Purpose",
     "Registration",
