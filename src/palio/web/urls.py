@@ -30,6 +30,7 @@ from palio.web.pages import (
     submission,
     submissions,
     teams,
+    webhooks,
 )
 
 pages = (
@@ -59,6 +60,7 @@ pages = (
         *submission.urls,
         *submissions.urls,
         *teams.urls,
+        *webhooks.urls,
     ],
     "pages",
 )

@@ -66,6 +66,7 @@ from palio.web.api import (  # noqa: E402
     submissions,
     teams,
     uploads,
+    webhooks,
 )
 
 _MODULES = (
@@ -79,6 +80,7 @@ _MODULES = (
     teams,
     account,
     notifications,
+    webhooks,
     accounts,
 )
 _DASHBOARD = (dashboard, dashboard_submissions, participants, audit_log, announcements, rescores)

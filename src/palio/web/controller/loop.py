@@ -56,6 +56,7 @@ from palio.web.controller.slots import NOTHING, Share, Slots
 from palio.web.controller.statistics import StatisticsUpdate
 from palio.web.controller.stepping import Order
 from palio.web.controller.traces import NoTraces, Traces
+from palio.web.controller.webhooks import send_webhooks
 from palio.web.controller.worker import Death, Reached, Worker, WorkerEnd, WorkerProcesses, Workers
 from palio.web.models import Attempt
 from palio.web.verbs import counters
@@ -116,7 +117,7 @@ class Controller:
         self._expiry = Expiry()
         self._statistics = statistics or StatisticsUpdate(folders)
         self._migration = migration or PhaseMigration()
-        self._jobs = jobs or Jobs([Periodic(send_mail), Periodic(look_at_time)])
+        self._jobs = jobs or Jobs([Periodic(send_mail), Periodic(look_at_time), Periodic(send_webhooks)])
         self._traces = traces or NoTraces()
 
     def run(self, stop: threading.Event) -> None:

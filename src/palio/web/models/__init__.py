@@ -7,6 +7,7 @@ from palio.web.models.notifications import Mail, Notification, NotificationSetti
 from palio.web.models.outgoing import Outgoing
 from palio.web.models.platform import ControllerBeat, Counter, Event, IdempotentAnswer
 from palio.web.models.submissions import Attempt, Purpose, Rescore, StoredFile, Submission, Upload
+from palio.web.models.webhooks import Webhook, WebhookDelivery
 
 __all__ = [
     "Announcement",
@@ -38,4 +39,6 @@ __all__ = [
     "Team",
     "Upload",
     "User",
+    "Webhook",
+    "WebhookDelivery",
 ]

@@ -5,10 +5,12 @@ No text contains a score: who may see it is decided when somebody looks.
 
 from datetime import UTC, datetime
 
+from django.conf import settings
+
 from palio.core.attempt.states import State
 from palio.core.bundle.model import Phase
 from palio.web.models import Announcement, Attempt, Challenge, Event, Registration, User
-from palio.web.verbs import events
+from palio.web.verbs import events, webhooks
 from palio.web.verbs.notifications import Kind, Notice, members, notify, participants, title_of
 
 DEADLINE = "phase.closes-soon"  # the event
@@ -36,6 +38,16 @@ def finished(attempt: Attempt) -> None:
         key=f"attempt/{attempt.identity}",
     )
     notify(notice, members(submission))
+    data = {
+        "submission": submission.pk,
+        "url": f"{_address()}/s/{submission.pk}/",
+        "phase": submission.phase,
+        "team": {"id": submission.team_id, "name": submission.team.name},
+        "attempt": attempt.identity,
+        "failure": attempt.failure_shown if kind is Kind.FAILED else None,
+    }
+    event = webhooks.SCORED if kind is Kind.SCORED else webhooks.FAILED
+    webhooks.emit(event, submission.challenge, data, team=submission.team)
 
 
 def decided(registration: Registration, *, at: datetime) -> None:
@@ -52,6 +64,8 @@ def decided(registration: Registration, *, at: datetime) -> None:
         key=f"registration/{registration.pk}/{at.timestamp():.0f}",
     )
     notify(notice, User.objects.filter(pk=registration.user_id))
+    data = {"registration": registration.pk, "user": registration.user.username, "state": registration.state}
+    webhooks.emit(webhooks.DECIDED, registration.challenge, data)
 
 
 def announced(announcement: Announcement) -> None:
@@ -65,6 +79,8 @@ def announced(announcement: Announcement) -> None:
         key=f"announcement/{announcement.pk}",
     )
     notify(notice, participants(challenge).exclude(pk=announcement.author_id))
+    data = {"number": announcement.pk, "title": announcement.title, "text": announcement.text}
+    webhooks.emit(webhooks.ANNOUNCED, challenge, data | {"url": f"{_address()}{notice.path}"})
 
 
 def closes_soon(challenge: Challenge, phase: Phase, end: datetime) -> bool:
@@ -83,4 +99,9 @@ def closes_soon(challenge: Challenge, phase: Phase, end: datetime) -> bool:
         key=f"deadline/{challenge.pk}/{end.isoformat()}/{phase.index}",
     )
     notify(notice, participants(challenge))
+    webhooks.emit(webhooks.CLOSES, challenge, detail | {"url": f"{_address()}{notice.path}"})
     return True
+
+
+def _address() -> str:
+    return settings.CONFIGURATION.address
