@@ -22,6 +22,7 @@ from palio.web.pages import (
     invitations,
     joining,
     leaderboard,
+    notifications,
     participants,
     publishing,
     rescores,
@@ -30,6 +31,7 @@ from palio.web.pages import (
     submission,
     submissions,
     teams,
+    webhooks,
 )
 
 pages = (
@@ -39,6 +41,7 @@ pages = (
         *crawlers.urls,
         *feeds.urls,
         *account.urls,
+        *notifications.urls,
         *leaderboard.urls,
         *statistics.urls,
         *compare.urls,
@@ -59,6 +62,7 @@ pages = (
         *submissions.urls,
         *teams.urls,
         *styleguide.urls,
+        *webhooks.urls,
     ],
     "pages",
 )

@@ -15,10 +15,12 @@ from tests.web.world import World, make_team
 
 from palio.web.access.tokens import SCOPES
 from palio.web.api import api
-from palio.web.models import Announcement, ApiToken, Challenge, Registration, Submission, Upload, User
+from palio.web.models import Announcement, ApiToken, Challenge, Registration, Submission, Upload, User, Webhook
 from palio.web.verbs.invitations import invite
 from palio.web.verbs.rescore import begin
 from palio.web.verbs.tokens import make_token
+from palio.web.verbs.webhook_secrets import encrypted, new_secret
+from palio.web.verbs.webhooks import SCORED
 
 # As docs/access.md names them. The captain has handed everything in; the rival is another team's captain.
 ROLES = {
@@ -70,6 +72,7 @@ class Everything:
     token: ApiToken
     invitations: Mapping[str, str]  # ids, by the page that takes them back
     secrets: Secrets
+    webhooks: Mapping[str, str]  # ids, by the kind of their owner
     unpublished: Submission  # in the draft
     draft_registration: Registration
 
@@ -119,6 +122,17 @@ def make_everything(world: World, folder: Path) -> Everything:
             "api:revoke-invitation": challenge.pk,
             "api:revoke-member-invitation": team.pk,
         },
+        webhooks={
+            kind: Webhook.objects.create(
+                challenge=world.challenge,
+                team=owner,
+                url="https://ci.example.org/",
+                events=[SCORED],
+                secret=encrypted(new_secret()),
+                created_by=by,
+            ).pk
+            for kind, owner, by in (("challenge", None, world.alice), ("team", world.team, world.bob))
+        },
         secrets=Secrets(secret, for_site, for_challenge, for_team),
         unpublished=add_submission(zebras, phase="Final", scores=scores(0.5), minute=40),
         draft_registration=pending,
@@ -138,6 +152,7 @@ def address(call: Call, of: Everything, **other: object) -> str:
         "rescore": of.rescore,
         "token": of.token.pk,
         "invitation": of.invitations.get(call.name),
+        "webhook": of.webhooks["team" if "-team-" in call.name else "challenge"],
         "code": of.secrets.challenge,
         "phase": "Final" if call.name in {"pages:leaderboard-phase", "pages:statistics-phase"} else 1,
         "kind": "public-data",

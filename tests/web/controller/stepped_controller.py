@@ -20,6 +20,7 @@ from palio.web.controller.engines import Engines
 from palio.web.controller.heartbeat import Heartbeat
 from palio.web.controller.loop import Controller
 from palio.web.controller.migration import PhaseMigration
+from palio.web.controller.outgoing import Jobs
 from palio.web.controller.statistics import StatisticsUpdate
 from palio.web.models import Attempt, Event, StoredFile, Submission, Team, User
 from palio.web.storage.files import file_path
@@ -57,6 +58,7 @@ class SteppedController:
             statistics=StatisticsUpdate(settings.FOLDERS, start=lambda job: job()),
             migration=PhaseMigration(start=lambda job: job()),
             start_repeats=lambda job: job(),
+            jobs=Jobs([]),  # they have tests of their own
         )
         controller.watch.look()
         return controller

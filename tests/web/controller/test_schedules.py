@@ -25,6 +25,7 @@ from palio.core.attempt.run_folder import Verdict
 from palio.core.attempt.states import ENDS, State
 from palio.web.controller import assign, moves, worker_deaths
 from palio.web.controller.loop import Controller
+from palio.web.controller.outgoing import Jobs
 from palio.web.controller.worker import WorkerEnd
 from palio.web.models import Attempt, Event, Submission
 
@@ -60,6 +61,7 @@ class Explorer:
             engines=self._stepped.engines(),
             workers=self.workers,
             clock=lambda: self.now_s,
+            jobs=Jobs([]),
         )
         made.watch.look()
         made._requirements = self._stepped.controller._requirements  # read once, before anything happens

@@ -273,14 +273,14 @@ def test_page_own_team(open_challenge: World, browser: Browser) -> None:
         assert first.pk not in page
 
 
-def test_page_of_a_team_takes_six_queries(
+def test_page_of_a_team_takes_seven_queries(
     open_challenge: World, browser: Browser, django_assert_num_queries: Callable[[int], object]
 ) -> None:
-    """Challenge, session, user, affiliation, own scores, announcements."""
+    """Challenge, session, user, affiliation, own scores, announcements, unread notifications."""
     add_submission(open_challenge.team, scores=scores(0.5))
     bob = browser(open_challenge.bob)
     bob.get("/c/mednist/leaderboard/")
-    with django_assert_num_queries(6):  # type: ignore[attr-defined]
+    with django_assert_num_queries(7):  # type: ignore[attr-defined]
         bob.get("/c/mednist/leaderboard/")
 
 

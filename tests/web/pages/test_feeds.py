@@ -13,6 +13,7 @@ from django.test import Client
 from icalendar import Calendar
 from tests.bundles import YAML, write_bundle
 from tests.web.scored_submissions import add_submission
+from tests.web.scored_submissions import publish as publish_unchecked
 from tests.web.world import World
 
 from palio.web.models import Announcement, Challenge
@@ -45,6 +46,34 @@ def test_calendar_events(world: World, browser: Browser, tmp_path: Path) -> None
     assert len([name for name in events if name.endswith("opens")]) >= 1
     again = browser().get("/c/mednist/phases.ics").content
     assert again == answer.content, "calendars update events by their UIDs"
+
+
+def test_calendar_update(world: World, browser: Browser, tmp_path: Path) -> None:
+    """A later version moves an end, adds a phase before, and is read at another address of the platform."""
+    first = YAML.replace("    tasks: [0]\n", "    end: 2026-05-01 12:00 UTC\n    tasks: [0]\n", 1)
+    publish_unchecked(world.challenge, write_bundle(tmp_path / "1", yaml=first))
+    before = {str(event["UID"]): event for event in calendar(browser())}
+    warm_up = "phases:\n  - {name: Warm-up, start: 2025-01-01, end: 2026-01-01, tasks: [0]}\n"
+    later = first.replace("2026-05-01", "2026-06-01").replace("phases:\n", warm_up, 1)
+    publish_unchecked(world.challenge, write_bundle(tmp_path / "2", yaml=later))
+    client = browser()
+    client.defaults["SERVER_NAME"] = "localhost"
+    after = {str(event["UID"]): event for event in calendar(client)}
+    assert len(after) == 4
+    assert before.keys() < after.keys()
+    closes = next(uid for uid, event in before.items() if str(event["SUMMARY"]).endswith("closes"))
+    assert [before[closes].start.month, after[closes].start.month] == [5, 6]
+    assert {event["SEQUENCE"] for event in before.values()} == {1}
+    assert {event["SEQUENCE"] for event in after.values()} == {2}
+    assert all(event["LAST-MODIFIED"].dt == event["DTSTAMP"].dt for event in after.values())
+
+
+def calendar(client: Client) -> list[Any]:
+    """Its events, once icalendar has accepted the whole file."""
+    read = Calendar.from_ical(client.get("/c/mednist/phases.ics").text)
+    assert (read["METHOD"], read["VERSION"]) == ("PUBLISH", "2.0")
+    assert not read.errors
+    return list(read.events)
 
 
 def test_leaderboard_picture_first_places(world: World, browser: Browser, settings: Any) -> None:

@@ -97,6 +97,12 @@ RULES: Mapping[str, Rule] = {
     "list-challenge-invitations": Rule(ORGANIZER, of="challenge"),
     "invite-participant": Rule(ORGANIZER, of="challenge", scope="organize"),
     "revoke-invitation": Rule(ORGANIZER, of="challenge", scope="organize"),
+    "list-challenge-webhooks": Rule(ORGANIZER, of="challenge"),
+    "make-challenge-webhook": Rule(ORGANIZER, of="challenge", scope="organize"),
+    "change-challenge-webhook": Rule(ORGANIZER, of="challenge", scope="organize"),
+    "delete-challenge-webhook": Rule(ORGANIZER, of="challenge", scope="organize"),
+    "rotate-challenge-webhook": Rule(ORGANIZER, of="challenge", scope="organize"),
+    "test-challenge-webhook": Rule(ORGANIZER, of="challenge", scope="organize"),
     # -- teams
     "list-teams": Rule(PARTICIPANT | VIEWER, of="challenge"),
     "own-team": Rule(PARTICIPANT, of="challenge"),
@@ -105,6 +111,12 @@ RULES: Mapping[str, Rule] = {
     "invite-member": Rule(CAPTAIN, of="team", scope="submit"),
     "revoke-member-invitation": Rule(CAPTAIN, of="team", scope="submit"),
     "pass-captain": Rule(CAPTAIN, of="team", scope="submit"),
+    "list-team-webhooks": Rule(CAPTAIN, of="team"),
+    "make-team-webhook": Rule(CAPTAIN, of="team", scope="submit"),
+    "change-team-webhook": Rule(CAPTAIN, of="team", scope="submit"),
+    "delete-team-webhook": Rule(CAPTAIN, of="team", scope="submit"),
+    "rotate-team-webhook": Rule(CAPTAIN, of="team", scope="submit"),
+    "test-team-webhook": Rule(CAPTAIN, of="team", scope="submit"),
     "leave-team": Rule(TEAM, of="team", scope="submit"),
     # -- uploads, files and submissions
     "upload-options": Rule(PARTICIPANT, of="challenge"),
@@ -177,6 +189,10 @@ RULES: Mapping[str, Rule] = {
     "change-account": Rule(ADMIN, scope=BROWSERS_ONLY, names=("reset-link", "remove-second-factors")),
     # -- the user's account
     "account": Rule(SIGNED_IN),
+    "notifications": Rule(SIGNED_IN),
+    "read-notifications": Rule(SIGNED_IN, scope="submit"),
+    "notification-settings": Rule(SIGNED_IN),
+    "set-notifications": Rule(SIGNED_IN, scope="submit"),
     "list-tokens": Rule(SIGNED_IN),
     "make-token": Rule(SIGNED_IN, scope=BROWSERS_ONLY, names=("tokens",)),  # a token cannot create another
     "revoke-token": Rule(OWNER, of="token", scope="submit", browsers=True),

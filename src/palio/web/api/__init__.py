@@ -59,15 +59,30 @@ from palio.web.api import (  # noqa: E402
     invitations,
     joining,
     leaderboard,
+    notifications,
     participants,
     publishing,
     rescores,
     submissions,
     teams,
     uploads,
+    webhooks,
 )
 
-_MODULES = (leaderboard, uploads, files, submissions, publishing, joining, invitations, teams, account, accounts)
+_MODULES = (
+    leaderboard,
+    uploads,
+    files,
+    submissions,
+    publishing,
+    joining,
+    invitations,
+    teams,
+    account,
+    notifications,
+    webhooks,
+    accounts,
+)
 _DASHBOARD = (dashboard, dashboard_submissions, participants, audit_log, announcements, rescores)
 for _module in (*_MODULES, *_DASHBOARD):
     api.add_router("", _module.router)

@@ -103,6 +103,7 @@ class Configuration:
     max_upload_gib: float = _setting(takes.number(0.001, 1024), 20.0, "maximum size of an uploaded file in GiB")
     mail_url: str = _setting(takes.mail, "", "smtp://user:password@host:587; no mail is sent if not set", secret=True)
     mail_from: str = _setting(takes.text, "", "sender address of mail")
+    webhook_http: bool = _setting(takes.flag, False, "allow webhooks with http:// URLs, which are not encrypted")
     oidc_name: str = _setting(takes.text, "", "label of the identity provider's button")
     oidc_url: str = _setting(takes.issuer, "", "address of the identity provider (OpenID Connect)")
     oidc_client: str = _setting(takes.text, "", "client ID at the identity provider")

@@ -9,6 +9,7 @@
     start       the next attempts in the queue start while slots are free
     clean up    leftovers of finished attempts on the engine are removed
     migrate     a phase that takes over submissions evaluates those of the phase before; see migration
+    send        mail and events are sent, in threads; see outgoing
     statistics  a change of a leaderboard starts the update of its statistics; see statistics
     repeat      while nothing runs or waits, public cases run a second time; see sample_repeats
 
@@ -47,13 +48,17 @@ from palio.web.controller.engines import Engines, EngineWatch, Found
 from palio.web.controller.expiry import Expiry
 from palio.web.controller.heartbeat import Heartbeat
 from palio.web.controller.lease import Lease, LeaseLostError
+from palio.web.controller.mail import send_mail
 from palio.web.controller.migration import PhaseMigration
+from palio.web.controller.occasions import look_at_time
+from palio.web.controller.outgoing import Jobs, Periodic
 from palio.web.controller.requirements import Requirements, RequirementsReader
 from palio.web.controller.sample_repeats import SampleRepeats
 from palio.web.controller.slots import NOTHING, Share, Slots
 from palio.web.controller.statistics import StatisticsUpdate, in_thread
 from palio.web.controller.stepping import Order
 from palio.web.controller.traces import NoTraces, Traces
+from palio.web.controller.webhooks import send_webhooks
 from palio.web.controller.worker import Death, Reached, Worker, WorkerEnd, WorkerProcesses, Workers
 from palio.web.models import Attempt
 from palio.web.verbs import counters
@@ -90,6 +95,7 @@ class Controller:
         clock: Callable[[], float] = time.monotonic,
         statistics: StatisticsUpdate | None = None,
         migration: PhaseMigration | None = None,
+        jobs: Jobs | None = None,
         traces: Traces | None = None,
         start_repeats: Callable[[Callable[[], None]], None] = in_thread,
     ) -> None:
@@ -114,6 +120,7 @@ class Controller:
         self._expiry = Expiry()
         self._statistics = statistics or StatisticsUpdate(folders)
         self._migration = migration or PhaseMigration()
+        self._jobs = jobs or Jobs([Periodic(send_mail), Periodic(look_at_time), Periodic(send_webhooks)])
         self._traces = traces or NoTraces()
         self._repeats = SampleRepeats(
             folders, self._workers, self._requirements, self._substitutes, self._clock, start_repeats
@@ -173,6 +180,7 @@ class Controller:
             self._statistics.look()
             is_idle = not self._active and not self.watch.found.trouble and not self._lack_of_room()
             self._repeats.look(self.watch.found, is_idle=is_idle and bool(self.watch.found.name))
+            self._jobs.look()
         else:
             self._repeats.let_go(LET_GO_S)
 

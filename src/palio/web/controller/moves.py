@@ -16,7 +16,7 @@ from palio.web.controller.attempt_result import Outcome
 from palio.web.controller.lease import Lease, locked, take
 from palio.web.leaderboard.leaderboard import mark_changed
 from palio.web.models import Attempt, Event, Purpose, Rescore
-from palio.web.verbs import counters, events, quota
+from palio.web.verbs import counters, events, notices, quota
 from palio.web.verbs.queue import LONGEST_WAIT
 from palio.web.verbs.rerun import next_number
 
@@ -98,6 +98,8 @@ def end(identity: str, outcome: Outcome, *, lease: Lease, token: int) -> None:
             submission.charged = is_charged or scored_before
             submission.save(update_fields=["counted", "charged"])
             mark_changed(submission.challenge)
+            if not is_retried:
+                notices.finished(attempt)
         if is_retried:
             _retry(attempt, attempts)
         if attempt.rescore_id is not None:

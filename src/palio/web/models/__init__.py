@@ -3,6 +3,8 @@
 from palio.web.models.accounts import ApiToken, Invitation, Membership, Team, User
 from palio.web.models.challenges import Announcement, Challenge, ChallengeVersion, Registration, Role, RoleKind
 from palio.web.models.leaderboard import CaseSummary, LeaderboardStatistics, PairComparison, SimilarityCheck
+from palio.web.models.notifications import Mail, Notification, NotificationSettings
+from palio.web.models.outgoing import Outgoing
 from palio.web.models.platform import ControllerBeat, Counter, Event, IdempotentAnswer
 from palio.web.models.submissions import (
     Attempt,
@@ -13,6 +15,7 @@ from palio.web.models.submissions import (
     Submission,
     Upload,
 )
+from palio.web.models.webhooks import Webhook, WebhookDelivery
 
 __all__ = [
     "Announcement",
@@ -27,7 +30,11 @@ __all__ = [
     "IdempotentAnswer",
     "Invitation",
     "LeaderboardStatistics",
+    "Mail",
     "Membership",
+    "Notification",
+    "NotificationSettings",
+    "Outgoing",
     "PairComparison",
     "Purpose",
     "Registration",
@@ -41,4 +48,6 @@ __all__ = [
     "Team",
     "Upload",
     "User",
+    "Webhook",
+    "WebhookDelivery",
 ]

@@ -1,6 +1,8 @@
 """A challenge for other programs: announcements for feed readers, phases for calendars, a leaderboard as a picture."""
 
 import re
+import uuid
+from datetime import timedelta
 
 from django.http import HttpResponse
 from django.urls import path, reverse
@@ -18,6 +20,7 @@ from palio.web.reading.typed_markdown import shown_texts
 # The picture has a style of its own. It shows in an <img> of any site, and in no frame.
 _DRAWING_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
 _ANNOUNCEMENTS = 50  # in a feed
+_UIDS = uuid.UUID("6f5e1d0a-6c0b-4d39-9a7c-3f0e9f1b2d77")  # the namespace of those in calendars
 _NAME = 60  # characters of a challenge's title in the name of each event
 
 
@@ -48,25 +51,39 @@ def _xml(text: str) -> str:
 
 
 def calendar(request: Request[Challenge], challenge: str) -> HttpResponse:
-    """When each phase opens and closes, as iCalendar (RFC 5545)."""
+    """When each phase opens and closes, as iCalendar (RFC 5545).
+
+    An event keeps its UID as long as its phase keeps its name, whatever the platform's address is and whichever phases
+    come before it. SEQUENCE is the challenge's version, so that calendars take over a changed time.
+    """
     _, version, bundle = published(request.subject)
     page = request.build_absolute_uri(reverse("pages:challenge-phases", args=[challenge]))
     name = Truncator(version.title).chars(_NAME)
-    written = Calendar.new(prodid="-//Palio//Phases//EN", name=name, uid=page, url=page)
+    written = Calendar.new(
+        prodid="-//Palio//Phases//EN", name=name, uid=str(_uid(request.subject)), url=page, method="PUBLISH"
+    )
+    written.add("refresh-interval", timedelta(hours=12), parameters={"VALUE": "DURATION"})
     for phase in bundle.phases:
         for verb, when in (("opens", phase.start), ("closes", phase.end)):
             if when is not None:
                 written.add_component(
                     Event.new(
-                        uid=f"{page}#{phase.index}-{verb}",
+                        uid=str(_uid(request.subject, phase.name, verb)),
                         summary=f"{name}: {phase.name} {verb}",
                         start=when,
                         stamp=version.published,
+                        last_modified=version.published,
+                        sequence=version.number - 1,
                         url=page,
                     )
                 )
     disposition = {"Content-Disposition": f'attachment; filename="{challenge}.ics"'}
     return HttpResponse(written.to_ical(), "text/calendar; charset=utf-8", headers=disposition)
+
+
+def _uid(challenge: Challenge, *parts: str) -> uuid.UUID:
+    """The same each time, and another one for each challenge of any platform."""
+    return uuid.uuid5(_UIDS, "\n".join([challenge.slug, challenge.created.isoformat(), *parts]))
 
 
 def drawn_leaderboard(request: Request[Challenge], challenge: str) -> HttpResponse:

@@ -5,7 +5,7 @@ from django.db import transaction
 from palio.core.errors import PalioError
 from palio.web.models import Announcement, Challenge, User
 from palio.web.reading.typed_markdown import is_readable
-from palio.web.verbs import events
+from palio.web.verbs import events, notices
 
 TITLE_CHARACTERS, TEXT_CHARACTERS = 200, 20_000
 
@@ -18,6 +18,7 @@ def announce(challenge: Challenge, title: str, text: str, *, actor: User) -> Ann
         events.record(
             "announcement.made", actor=actor, challenge=challenge, announcement=made.pk, title=title, text=text
         )
+        notices.announced(made)
     return made
 
 

@@ -10,7 +10,7 @@ from palio.core.bundle.model import Bundle
 from palio.core.errors import PalioError
 from palio.web.models import Challenge, ChallengeVersion, Registration, User
 from palio.web.storage.bundles import bundle_of
-from palio.web.verbs import events
+from palio.web.verbs import events, notices
 from palio.web.verbs.teams import ensure_team, leave_for_good
 
 
@@ -118,6 +118,7 @@ def decide(registration: Registration, *, approve: bool, actor: User) -> Registr
             before=before,
             state=wanted,
         )
+        notices.decided(locked, at=locked.decided)
     return locked
 
 

@@ -2,7 +2,7 @@
 
 from palio.core.errors.kinds import Cause, FailureKind
 
-_O, _S = Cause.ORGANIZER, Cause.PLATFORM
+_U, _O, _S = Cause.USAGE, Cause.ORGANIZER, Cause.PLATFORM
 
 KINDS: dict[str, FailureKind] = {
     "slug-invalid": FailureKind(
@@ -90,6 +90,30 @@ KINDS: dict[str, FailureKind] = {
         _O,
         "The text nests emphasis, links or quotes too deeply to be rendered.",
         "Write it with simpler formatting.",
+    ),
+    "webhook-url-refused": FailureKind(
+        _U,
+        "The URL `{url}` {reason}.",
+        "Enter the URL of a program that receives events at a public address, such as https://ci.example.org/palio.",
+        status=422,
+    ),
+    "webhook-without-events": FailureKind(
+        _U,
+        "The webhook has no events.",
+        "Choose at least one event, or delete the webhook.",
+        status=422,
+    ),
+    "webhooks-too-many": FailureKind(
+        _U,
+        "There are {limit} webhooks already, the most that are allowed.",
+        "Delete one first.",
+        status=409,
+    ),
+    "webhook-test-waiting": FailureKind(
+        _U,
+        "A test event for this webhook is still waiting to be sent.",
+        "Reload the page in a few seconds.",
+        status=409,
     ),
     "reason-missing": FailureKind(
         _O,

@@ -1,0 +1,72 @@
+"""Digests by mail for organizers: what happened in their challenges since the last one.
+
+A digest and the time until which it reports are committed together. A challenge in which nothing happened is left out,
+and a digest of none is not sent.
+"""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count
+
+from palio.core.attempt.states import State
+from palio.core.errors import counted
+from palio.web.models import Attempt, Challenge, NotificationSettings, Registration, RoleKind
+from palio.web.verbs.notifications import addresses, footer, title_of, write_mail
+
+LASTS = {NotificationSettings.Digest.DAILY: timedelta(days=1), NotificationSettings.Digest.WEEKLY: timedelta(days=7)}
+
+
+def write_due_digests(now: datetime) -> int:
+    """Writes the mail; returns how many."""
+    written = 0
+    reachable = addresses().filter(user__is_active=True).values("user_id")
+    for digest, lasts in LASTS.items():
+        due = NotificationSettings.objects.filter(digest=digest, digest_until__lte=now - lasts, user__in=reachable)
+        for row in due:
+            written += _write(row.pk, digest, now)
+    return written
+
+
+def _write(user: int, digest: NotificationSettings.Digest, now: datetime) -> bool:
+    with transaction.atomic():
+        row = NotificationSettings.objects.select_for_update().get(pk=user)
+        since = row.digest_until
+        if row.digest != digest or since is None or since > now - LASTS[digest]:
+            return False  # changed, or written by another controller
+        row.digest_until = now
+        row.save(update_fields=["digest_until"])
+        organized = Challenge.objects.filter(roles__user=user, roles__kind=RoleKind.ORGANIZER)
+        listed = organized.exclude(visibility=Challenge.Visibility.ARCHIVED).select_related("current").order_by("slug")
+        parts = [part for challenge in listed if (part := _of_challenge(challenge, since, now))]
+        if not parts:
+            return False
+        why = f"You organize {counted(len(parts), 'challenge')} with news and asked for a {digest} digest."
+        text = "\n\n".join([f"Since {since:%Y-%m-%d %H:%M} UTC:", *parts, footer(why)])
+        write_mail(f"digest/{now.isoformat()}", f"Your {digest} digest", text, [user])
+    return True
+
+
+def _of_challenge(challenge: Challenge, since: datetime, until: datetime) -> str:
+    """Empty if there is nothing to report."""
+    people = challenge.registrations
+    joined = people.filter(state=Registration.State.APPROVED, decided__gt=since, decided__lte=until).count()
+    pending = people.filter(state=Registration.State.PENDING).count()
+    submissions = challenge.submissions.filter(created__gt=since, created__lte=until).count()
+    ended = Attempt.objects.filter(
+        submission__challenge=challenge, rescore=None, finished__gt=since, finished__lte=until
+    )
+    scored = ended.filter(state=State.SCORED).count()
+    failed = dict(ended.filter(state=State.FAILED).values_list("failure_cause").annotate(Count("pk")))
+    lines = [
+        f"{counted(joined, 'person', 'people')} joined" if joined else "",
+        f"{counted(pending, 'join request')} waiting for your decision" if pending else "",
+        counted(submissions, "submission") if submissions else "",
+        f"{counted(scored, 'evaluation')} scored" if scored else "",
+        *(f"{counted(count, 'evaluation')} failed; action needed: {cause}" for cause, count in sorted(failed.items())),
+    ]
+    if not any(lines):
+        return ""
+    address = f"{settings.CONFIGURATION.address}/c/{challenge.slug}/manage/"
+    return "\n".join([title_of(challenge), address, *(f"- {line}" for line in lines if line)])
