@@ -283,9 +283,11 @@ def test_leaderboard(palio: Terminal, controlled: "SteppedController", packed: P
     palio("submit", packed, "-c", "mednist", "--wait")
     said = palio("leaderboard", "mednist")
     assert said.out.splitlines()[2:4] == [
-        "  Rank   Team  Accuracy ↑  Entries",
-        "  1     Blobs       1.000        1",
+        "  Rank   Team  Accuracy ↑  Entries        Last",
+        f"  1     Blobs       1.000        1  {Submission.objects.get().created:%Y-%m-%d}",
     ]
+    assert "No team’s name contains “x”." in palio("leaderboard", "mednist", "--search", "x").out
+    assert "Blobs" in palio("leaderboard", "mednist", "--search", "LOB", "--columns", "accuracy").out
     assert json.loads(palio("leaderboard", "mednist", "--json").out)["rows"][0]["team"] == "Blobs"
 
 

@@ -31,8 +31,23 @@ _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]*", re.IGNORECASE)
     metavar="FILE",
     help="Also write the leaderboard of run folders to FILE, a page that needs no other file.",
 )
+@click.option("--search", default="", metavar="TEXT", help="Of CHALLENGE, show only teams with TEXT in their name.")
+@click.option(
+    "--columns",
+    default="",
+    metavar="KEYS",
+    help="Of CHALLENGE, show only these columns beside the ranking one: keys with commas between. [default: all]",
+)
 @rendering.as_json_option
-def leaderboard(names: Sequence[str], phase: str | None, board: str | None, html: Path | None, as_json: bool) -> None:
+def leaderboard(
+    names: Sequence[str],
+    phase: str | None,
+    board: str | None,
+    html: Path | None,
+    search: str,
+    columns: str,
+    as_json: bool,
+) -> None:
     """Rank the run folders RUN..., or show the leaderboard of CHALLENGE on the platform.
 
     A rank range lists the ranks that the cases cannot tell apart. Runs without a score come last.
@@ -40,7 +55,10 @@ def leaderboard(names: Sequence[str], phase: str | None, board: str | None, html
     if _is_challenge(names):
         if html:
             raise click.UsageError("--html needs run folders.")
-        _show_challenge(names[0] if names else None, phase, board, as_json=as_json)
+        asked = {"q": search or None, "columns": columns.split(",") if columns else None}
+        _show_challenge(names[0] if names else None, phase, board, asked, as_json=as_json)
+    elif search or columns:
+        raise click.UsageError("--search and --columns need a challenge on the platform.")
     else:
         _show_runs([Path(name) for name in names], phase, board, html, as_json=as_json)
 
@@ -182,16 +200,18 @@ def _as_json(ranking: "RunLeaderboard", noted: Sequence[str], html: Path | None)
 # -- a challenge on the platform
 
 
-def _show_challenge(challenge: str | None, phase: str | None, board: str | None, *, as_json: bool) -> None:
+def _show_challenge(
+    challenge: str | None, phase: str | None, board: str | None, asked: dict[str, Any], *, as_json: bool
+) -> None:
     from palio.client import connect
     from palio.client import submitting as client
 
     connection = connect()
     address = f"/challenges/{client.resolve_challenge(connection, challenge)}/leaderboard"
-    found = connection.get(address, phase=phase)
+    found = connection.get(address, phase=phase, **asked)
     if board and board != found["leaderboard"]:
         _require_known(board, found["leaderboards"])
-        found = connection.get(address, phase=phase, leaderboard=board)
+        found = connection.get(address, phase=phase, leaderboard=board, **asked)
     if as_json:
         rendering.echo_json(found)
         return
@@ -199,7 +219,8 @@ def _show_challenge(challenge: str | None, phase: str | None, board: str | None,
     title = f", {found['leaderboard_title']}" if several else ""
     click.echo(f"{found['title']}, phase {found['phase']}{title}\n")
     if not found["rows"]:
-        click.echo("  The scores of this phase are hidden." if found["hidden"] else "  No scores yet.")
+        none = f"  No team’s name contains “{asked['q']}”." if asked["q"] else "  No scores yet."
+        click.echo("  The scores of this phase are hidden." if found["hidden"] else none)
         return
     click.echo(_platform_table(found))
     said = [*found["notes"], *filter(None, [found["no_intervals"]])]
@@ -240,14 +261,15 @@ def _platform_table(found: Any) -> str:
             for line, row in zip(table, rows, strict=True):
                 within = row["intervals"].get(key)
                 line.append(f"[{within[0]:{digits}}, {within[1]:{digits}}]" if within else "none")
-    header += [*(question["title"] for question in found["questions"]), "Entries"]
+    header.append("Entries")
     has_failed = any(row["failed"] for row in rows)
     has_moved = any(row["movement"] is not None for row in rows)
-    header += ["Failed"] * has_failed + ["24 h"] * has_moved
+    header += ["Failed"] * has_failed + ["Last"] + ["24 h"] * has_moved
+    header += [question["title"] for question in found["questions"]]
     for line, row in zip(table, rows, strict=True):
+        line += [str(row["entries"]), *[str(row["failed"])] * has_failed, row["last"][:10]]
+        line += [_moved(row)] * has_moved
         line += [(row["answers"] or {}).get(question["key"], "–") for question in found["questions"]]
-        line.append(str(row["entries"]))
-        line += [str(row["failed"])] * has_failed + [_moved(row)] * has_moved
     return rendering.table(header, table)
 
 

@@ -54,8 +54,12 @@ class Connection:
         return Connection(self.url, self._token, pauses_s=self._pauses_s)
 
     def get(self, path: str, **parameters: object) -> Any:
-        """The JSON that is there; parameters that are None are left out."""
-        given = {name: str(value) for name, value in parameters.items() if value is not None}
+        """The JSON that is there; parameters that are None are left out, and lists are given one by one."""
+        given = {
+            name: [str(each) for each in value] if isinstance(value, list) else str(value)
+            for name, value in parameters.items()
+            if value is not None
+        }
         return _json(self._ask("GET", path, again=True, params=given), self.url)
 
     def get_text(self, path: str) -> str:

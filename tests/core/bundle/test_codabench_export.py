@@ -146,6 +146,7 @@ RULES = [
     "palio: {statistics: {cases: cases.csv, kind: classification, metric: accuracy}, ranking: {choose: last}}\n",
     "palio: {monai: {csv: answers.csv, columns: [file, answer], classes: [no, yes]}}\n",
     "palio: {sample: {input: input_data, expect: reference_data/answers.csv}}\n",
+    "palio: {sample: {input: input_data, twice: false}}\n",
 ]
 PHASE_KEYS = [
     "",

@@ -12,6 +12,7 @@ from palio.core.statistics.comparisons import (
     exact_mcnemars,
     holm,
     never_below_exact,
+    only_right,
     squared_distances,
     stratified_permutation_test,
 )
@@ -177,3 +178,27 @@ def test_squared_distances_of_nearly_equal_rows() -> None:
     expected = [((rows[a] - rows[b]) ** 2).sum() for a, b in pairs]
     assert squared_distances(rows, pairs) == pytest.approx(expected, rel=1e-9)
     assert squared_distances(rows, [(0, 1)]).tolist() == [0]
+
+
+def test_holm_of_many_pairs_equals_sorting_all() -> None:
+    random = np.random.default_rng(1)
+    for count in (0, 1, 2, 99, 100, 101, 5_000):
+        uniform = random.random(count)
+        for p_values in (uniform, uniform**8, np.ones(count), np.zeros(count), np.full(count, 1e-9)):
+            order = np.argsort(p_values)
+            expected = np.ones(count)
+            expected[order] = np.maximum.accumulate(np.minimum(1, np.arange(count, 0, -1) * p_values[order]))
+            assert holm(p_values).tolist() == expected.tolist()
+
+
+def test_only_right_of_few_pairs_equals_that_of_all() -> None:
+    random = np.random.default_rng(2)
+    truth = random.integers(0, 3, 50)
+    given = np.where(random.random((40, 50)) < 0.3, 1, truth)
+    answers = [Answers(("a", "b", "c"), truth, given, "digest")]
+    pairs = np.stack(np.triu_indices(40, 1), axis=1)
+    expected = [
+        [int(((given[a] == truth) > (given[b] == truth)).sum()) for a, b in (pair, pair[::-1])] for pair in pairs
+    ]
+    assert only_right(answers, pairs).tolist() == expected  # by a matrix product
+    assert only_right(answers, pairs[::60]).tolist() == expected[::60]  # pair by pair

@@ -190,6 +190,10 @@ def test_api_leaderboard(open_challenge: World, browser: Browser) -> None:
         "notes": [],
         "no_intervals": "No intervals and no rank ranges: the challenge names no file with a result for each case.",
         "feedback": None,
+        "best_over_time": [
+            {"submitted": "2026-03-01T12:00:00+00:00", "score": 0.9, "team": "Blobs"},
+            {"submitted": "2026-03-01T12:01:00+00:00", "score": 0.95, "team": "Carolingians"},
+        ],
         "rows": [
             {
                 "rank": 1,
@@ -269,7 +273,7 @@ def test_page_own_team(open_challenge: World, browser: Browser) -> None:
     for other in (None, open_challenge.dave):
         page = browser(other).get("/c/mednist/leaderboard/").text
         assert ">your team<" not in page
-        assert 'class="chart"' not in page
+        assert 'id="history"' not in page
         assert first.pk not in page
 
 

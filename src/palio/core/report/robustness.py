@@ -9,13 +9,14 @@ from palio.core.bundle.case_metrics import WrittenMetric
 from palio.core.bundle.model import Column, StatisticsPolicy
 from palio.core.leaderboard.run_cases import primary_method, run_statistics
 from palio.core.report.exported import Board, Exported, Place
+from palio.core.statistics.agreement import kendall_tau, mean_ranks
 from palio.core.statistics.cases import Cases, Measurements, SingleCases
+from palio.core.statistics.comparisons import EQUAL
 from palio.core.statistics.metrics import Floats
 from palio.core.statistics.summary import RankStatistics, rank_statistics
 
 MOST_COMPARED = 60  # teams whose single cases are compared; more would take too long
 MOST_NUMBERS = 6_000_000  # teams times cases
-EQUAL = 1e-12
 
 
 @dataclass(frozen=True)
@@ -71,15 +72,6 @@ def robustness_of(exported: Exported, board: Board) -> Robustness:
     return Robustness(by_metric, by_aggregation, statistics, known, statistics.reason)
 
 
-def kendall_tau(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """Kendall's tau-b of two rankings (Biometrika 33:239): 1 for the same order, -1 for the reverse; None if it is not
-    defined, as for one team or where all are tied.
-    """
-    a, b = (np.sign(np.subtract.outer(each, each)) for each in (np.asarray(first, float), np.asarray(second, float)))
-    untied = float((a**2).sum()) * float((b**2).sum())
-    return float((a * b).sum() / untied**0.5) if untied else None
-
-
 def _by_metric(board: Board, primary: Column) -> tuple[Order, ...]:
     ranks = [place.rank for place in board.ranked]
     return tuple(
@@ -106,7 +98,7 @@ def _by_aggregation(
     together = np.concatenate(losses, axis=1)
     orders = {
         f"Mean {_named(known[0][0])}": together.mean(axis=1),
-        "Mean rank over the cases": _ranks(together).mean(axis=1),
+        "Mean rank over the cases": mean_ranks(together),
     }
     if not isinstance(known[0][0], Cases):
         orders[f"Median {_named(known[0][0])}"] = np.median(together, axis=1)
@@ -130,16 +122,6 @@ def _losses(cases: SingleCases, policy: StatisticsPolicy, primary: Column) -> Fl
     column = WrittenMetric.parse(policy.metric_of(primary, primary) or "").argument
     values = cases.values[:, cases.labels.index(column) if column in cases.labels else 0]
     return -values if primary.descending else values
-
-
-def _ranks(losses: Floats) -> Floats:
-    """In each case (column): 1 is best, equal values share the mean of their ranks."""
-    found = np.empty_like(losses)
-    for number, column in enumerate(losses.T):
-        better = (column[np.newaxis, :] < column[:, np.newaxis] - EQUAL).sum(axis=1)
-        equal = (np.abs(column[np.newaxis, :] - column[:, np.newaxis]) <= EQUAL).sum(axis=1)
-        found[:, number] = better + (equal + 1) / 2
-    return found
 
 
 def _min_ranks(values: Floats) -> list[float | None]:

@@ -34,14 +34,14 @@ def ranks_by_case(tasks: Sequence[Compared], method: Method, *, descending: bool
         values = method.case_values(task)
         if values is None:
             return None
-        means.append(_mean_ranks(-values if descending else values))
+        means.append(mean_ranks(-values if descending else values))
     mean = np.mean(means, axis=0)
     order = np.sort(mean)
     return [1 + int(np.searchsorted(order, each - EQUAL)) for each in mean]
 
 
-def _mean_ranks(values: Floats) -> Floats:
-    """Shape (M,): the mean over cases of the ranks in each, where 1 is the smallest value."""
+def mean_ranks(values: Floats) -> Floats:
+    """Shape (M,), of values (M, n): the mean over cases of the ranks in each, where 1 is the smallest value."""
     of_cases, count = values.T, len(values)
     total, size = np.zeros(count), max(1, _AT_ONCE // count)
     for start in range(0, len(of_cases), size):

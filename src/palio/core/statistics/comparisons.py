@@ -23,9 +23,11 @@ PERMUTATION_DRAWS = 10_000
 EQUAL = 1e-12  # scores no further apart than this are equal
 GAUSSIAN_BOUND = 1 / (4 * float(special.ndtr(-(2**0.5))))  # 3.178, of Bentkus and Dzindzalieta
 _EXACT_BELOW = 200  # discordant cases; up to here, the binomial test is computed in whole numbers
+_SORTED_BELOW = 100  # over the number of pairs: p-values that are sorted, if that is enough
 _LOST = 1e-6  # a sum of squares below this share of its parts has lost digits
 _AT_ONCE = 2_000_000  # numbers
 _PAIRS_AT_ONCE = 2_000  # of sign-flip tests
+_PAIR_COSTS = 4  # times a number of a matrix product, if the cases that both have right are counted pair by pair
 
 Pair: TypeAlias = tuple[int, int]  # two submissions, by number
 
@@ -52,12 +54,24 @@ def draws_for(pairs: int) -> int:
 
 def only_right(tasks: Sequence[Answers], pairs: Sequence[Pair] | Codes) -> Codes:
     """For each of P pairs the number of cases that only one of the two has right, over all tasks: shape (P, 2)."""
-    right = np.concatenate([answers.predictions == answers.truth for answers in tasks], axis=1).astype(np.float32)
+    right = np.concatenate([answers.predictions == answers.truth for answers in tasks], axis=1)
     a, b = columns(pairs)
     some = np.unique(a)  # of a single new submission, one row
-    both = (right[some] @ right.T)[np.searchsorted(some, a), b]  # exact below 2^24 cases
-    count = right.sum(axis=1, dtype=np.float64)
+    if len(a) * _PAIR_COSTS < len(some) * len(right):  # such as neighbors
+        both = _right_in_both(right, a, b)
+    else:
+        numbers = right.astype(np.float32)
+        both = (numbers[some] @ numbers.T)[np.searchsorted(some, a), b].astype(np.intp)  # exact below 2^24 cases
+    count = np.count_nonzero(right, axis=1)
     return np.stack([count[a] - both, count[b] - both], axis=1).astype(np.intp)
+
+
+def _right_in_both(right: NDArray[np.bool_], a: Codes, b: Codes) -> Codes:
+    found, size = np.empty(len(a), dtype=np.intp), max(1, _AT_ONCE // max(1, right.shape[1]))
+    for start in range(0, len(a), size):
+        some = slice(start, start + size)
+        found[some] = np.count_nonzero(right[a[some]] & right[b[some]], axis=1)
+    return found
 
 
 def columns(pairs: Sequence[Pair] | Codes) -> tuple[Codes, Codes]:
@@ -261,11 +275,22 @@ def _batches(draws: int, numbers_per_draw: int, seed: int) -> Iterator[tuple[int
 def holm(p_values: ArrayLike) -> Floats:
     """P-values adjusted for multiple testing, in the given order (Holm 1979, Scand. J. Statist. 6:65)."""
     values = np.asarray(p_values, dtype=np.float64)
-    order = np.argsort(values)
-    adjusted = np.empty(len(values))
-    factors = np.arange(len(values), 0, -1)
-    adjusted[order] = np.maximum.accumulate(np.minimum(1.0, factors * values[order])) if len(values) else []
+    adjusted, some = np.ones(len(values)), _below_one(values)
+    order = some[np.argsort(values[some])]
+    factors = np.arange(len(values), len(values) - len(some), -1)
+    adjusted[order] = np.maximum.accumulate(np.minimum(1.0, factors * values[order])) if len(some) else []
     return adjusted
+
+
+def _below_one(values: Floats) -> Codes:
+    """The places of p-values that Holm may leave below 1. Sorting all of 124,750 pairs would take most of the time.
+
+    If k p-values are at least c and k * c is at least 1, the first gets k * c or more, and so do those after it.
+    """
+    cut = _SORTED_BELOW / max(1, len(values))
+    small = values < cut
+    is_enough = (len(values) - np.count_nonzero(small)) * cut > 1 + _LOST
+    return np.flatnonzero(small) if is_enough else np.arange(len(values))
 
 
 def _at_least(heads: int, tosses: int) -> float:

@@ -7,7 +7,7 @@ from numpy.random import PCG64, Generator
 from numpy.typing import NDArray
 
 SEED = 20_150_706
-_FEW_UNITS = 2_000
+_DRAWN_AT_ONCE = 30_000  # numbers that fit into the processor's cache
 _NUMBERS_AT_ONCE = 4_000_000  # 32 MB of float64
 
 
@@ -27,12 +27,10 @@ def redraw_counts(units: int, size: int, random: Generator) -> NDArray[np.float3
 
     All submissions share them: a sum over the cases of a redraw is then a matrix product. The counts are whole numbers.
     """
-    if units < _FEW_UNITS:  # all at once; of many, the counts of one sample fit into the processor's cache
-        drawn = random.integers(0, units, (size, units))
-        drawn += np.arange(0, size * units, units)[:, np.newaxis]
-        all_counts = np.bincount(drawn.ravel(), minlength=units * size).reshape(size, units)
-        return all_counts.T.astype(np.float32, order="C")
-    counts = np.empty((size, units), dtype=np.float32)
-    for row in counts:
-        row[:] = np.bincount(random.integers(0, units, units, dtype=np.int32), minlength=units)
-    return np.ascontiguousarray(counts.T)
+    counts = np.empty((units, size), dtype=np.float32)
+    rows = max(1, _DRAWN_AT_ONCE // max(1, units))
+    for start in range(0, size, rows):
+        drawn = random.integers(0, units, (min(rows, size - start), units), dtype=np.int32)
+        of_samples = np.stack([np.bincount(sample, minlength=units) for sample in drawn])
+        counts[:, start : start + len(drawn)] = of_samples.T
+    return counts

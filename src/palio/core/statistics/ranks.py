@@ -21,6 +21,7 @@ Ranks: TypeAlias = NDArray[np.int32]
 SIGNIFICANT = 0.05
 REDRAWS = 2_000
 _AT_ONCE = 2_000_000  # numbers
+_IN_CACHE = 30_000  # numbers that fit into the processor's cache
 
 
 def rank_ranges(
@@ -93,15 +94,18 @@ def changed_number_better(
 ) -> Ranks:
     """`number_better` of `redrawn` and `added`, from that of `redrawn` and `removed`: shape (M + added, draws)."""
     sign, better = 1 if descending else -1, better.copy()
-    for scores in removed:
-        better -= sign * (scores - redrawn) > EQUAL
-    new = []
-    for scores in added:
-        ahead = sign * (scores - redrawn)
-        better += ahead > EQUAL
-        of_added = (sign * (added - scores) > EQUAL).sum(axis=0, dtype=np.int32)
-        new.append(of_added + (ahead < -EQUAL).sum(axis=0, dtype=np.int32))
-    return np.concatenate([better, np.array(new, dtype=np.int32).reshape(-1, redrawn.shape[1])])
+    new = np.array([(sign * (added - scores) > EQUAL).sum(axis=0) for scores in added], dtype=np.int32)
+    new = new.reshape(-1, redrawn.shape[1])
+    rows = max(1, _IN_CACHE // max(1, redrawn.shape[1]))
+    for start in range(0, len(redrawn), rows):
+        some = slice(start, start + rows)
+        for scores in removed:
+            better[some] -= sign * (scores - redrawn[some]) > EQUAL
+        for of_scores, scores in zip(new, added, strict=True):
+            ahead = sign * (scores - redrawn[some])
+            better[some] += ahead > EQUAL
+            of_scores += (ahead < -EQUAL).sum(axis=0, dtype=np.int32)
+    return np.concatenate([better, new])
 
 
 def frequencies_of_ranks(redrawn: Floats, better: Ranks) -> Floats:

@@ -1,11 +1,11 @@
 """The leaderboard, and a team's own scores over time."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from django.http import HttpResponse
 from django.utils.cache import get_conditional_response
-from ninja import Router, Schema
+from ninja import Field, Query, Router, Schema
 
 from palio.web.http.request import Request
 from palio.web.leaderboard.request import leaderboard_request, own_scores, private
@@ -51,6 +51,18 @@ class LeaderboardNameOut(Schema):
     title: str
 
 
+class ColumnsIn(Schema):
+    columns: list[str] = Field(default_factory=list)
+
+
+class RecordOut(Schema):
+    """A submission that beat all before it, by when it was submitted; `team` is null if it has left the leaderboard."""
+
+    submitted: datetime
+    score: float
+    team: str | None
+
+
 class LeaderboardOut(Schema):
     """One of the `leaderboards` of the phase. `questions` are those of the fact sheet whose answers are public."""
 
@@ -72,6 +84,7 @@ class LeaderboardOut(Schema):
     notes: list[str]  # what the numbers justify saying
     no_intervals: str | None  # why there are none
     feedback: str | None  # what participants see of scores, if not exact ones
+    best_over_time: list[RecordOut]
     rows: list[RowOut]
 
 
@@ -127,16 +140,19 @@ class EntryOut(Schema):
 def leaderboard(
     request: Request[Challenge],
     challenge: str,
+    shown: Annotated[ColumnsIn, Query()],
     phase: str | None = None,
     leaderboard: str | None = None,
     metric: str | None = None,
     group: str | None = None,
     sort: str = "rank",
+    q: str = "",
 ) -> HttpResponse:
     """A leaderboard of a phase. The default phase is the open one, the default leaderboard its first. `metric` is the
     key of a column to rank by instead of the primary one; rank ranges are only of that one. `group` shows the scores
     within a group of cases, such as `sex:f`. Sort by `rank`, `team`, `entries`, `last`, the key of a column or
-    `answer_` and the key of a question; a leading minus reverses the order."""
+    `answer_` and the key of a question; a leading minus reverses the order. `q` finds rows by a part of the team's
+    name. `columns` are the keys of the columns to show, several times; the one that ranks is always there."""
     wanted = leaderboard_request(request, phase)
     etag = wanted.etag(request)
     unchanged = get_conditional_response(request, etag=etag)

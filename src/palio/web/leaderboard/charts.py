@@ -15,6 +15,8 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 12, 28
 
 @dataclass(frozen=True)
 class Point:
+    """`url` is what it links to; empty for nothing."""
+
     when: datetime
     value: float
     label: str
@@ -45,12 +47,12 @@ class Line:
     bottom: int = HEIGHT - _BOTTOM
 
 
-def line_over_time(points: Sequence[Point], *, descending: bool) -> Line | None:
-    """None for fewer than two points."""
+def line_over_time(points: Sequence[Point], *, descending: bool, until: datetime | None = None) -> Line | None:
+    """None for fewer than two points. The line of the best value extends to `until`."""
     if len(points) < 2:
         return None
     axis = Axis.around([point.value for point in points])
-    first, last = points[0].when, points[-1].when
+    first, last = points[0].when, max(points[-1].when, until or points[-1].when)
     span = (last - first).total_seconds() or 1.0
 
     def x(when: datetime) -> float:
@@ -65,14 +67,18 @@ def line_over_time(points: Sequence[Point], *, descending: bool) -> Line | None:
     for point, dot in zip(points[1:], dots[1:], strict=True):
         best = better(best, point.value)
         path += f"H{dot.x}V{y(best)}"
+    if until is not None:
+        path += f"H{x(last)}"
     return Line(dots, path, tuple((y(float(tick)), tick) for tick in axis.ticks), first, last)
 
 
 def dots_html(line: Line) -> SafeString:
-    """Each dot is a link with a label. A template would be slow for many dots."""
+    """Each dot has a label, and is a link if it has an address. A template would be slow for many dots."""
     drawn = []
     for dot in line.dots:
         label = escape(dot.label)
         circle = f'<circle class="dot" cx="{dot.x}" cy="{dot.y}" r="5"/>'
-        drawn.append(f'<a href="{escape(dot.url)}" aria-label="{label}"><title>{label}</title>{circle}</a>')
+        titled = f"<title>{label}</title>{circle}"
+        link = f'<a href="{escape(dot.url)}" aria-label="{label}">{titled}</a>'
+        drawn.append(link if dot.url else f"<g>{titled}</g>")
     return mark_safe("".join(drawn))  # noqa: S308 - escaped above

@@ -12,9 +12,11 @@ from palio.web.leaderboard.visibility import Visibility
 
 def json_rows(leaderboard: Leaderboard, statistics: Statistics) -> Iterator[str]:
     """One JSON object for each row. Only organizers and a team that sees only its own row learn of submissions."""
+    keys = [column.key for column in leaderboard.columns]
     for row in leaderboard.rows:
         attempt, ranked = row.entry.attempt, row.rank is not None
-        intervals = statistics.intervals.get(attempt, {}) if ranked else {}
+        known = statistics.intervals.get(attempt, {}) if ranked else {}
+        intervals = {key: known[key] for key in keys if key in known}
         content: dict[str, object] = {
             "rank": row.rank,
             "rank_range": statistics.ranges.get(attempt) if ranked else None,

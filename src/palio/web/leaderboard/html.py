@@ -55,11 +55,14 @@ def _row(
         if is_primary and axis:
             drawn = _drawn(row.values[column.key], interval, axis) if interval else ""
             cells.append(f'<td class="strip">{drawn}</td>')
-    answers = leaderboard.answers.get(row.entry.label, {})
-    cells += [f"<td>{_answer(answers.get(question.key, '–'))}</td>" for question in leaderboard.questions]
     cells += [f'<td class="number">{_entries(row, leaderboard)}</td>', f'<td class="last">{time_html(row.last)}</td>']
     if leaderboard.movements:
         cells.append(f'<td class="moved">{_moved(row, leaderboard)}</td>')
+    answers = leaderboard.answers.get(row.entry.label, {})
+    cells += [f"<td>{_answer(answers.get(question.key, '–'))}</td>" for question in leaderboard.questions]
+    if leaderboard.visibility is Visibility.ALL:
+        address = reverse("pages:submission-receipt", kwargs={"submission": row.entry.label})
+        cells.append(f'<td><a href="{address}" aria-label="Receipt of {escape(row.name)}">receipt</a></td>')
     marks = " ".join([*["out"] * bool(row.entry.disqualified), *["group-end"] * is_last_of_group])
     start = f'<tr class="{marks}">' if marks else "<tr>"
     return f"{start}{''.join(cells)}</tr>"

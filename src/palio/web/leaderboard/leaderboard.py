@@ -4,7 +4,7 @@ A Leaderboard has nothing that its reader may not see, so no page, download or e
 in none. Disqualified entries are only in those for organizers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
@@ -15,6 +15,7 @@ from django.utils import timezone
 from palio.core.bundle.leaderboards import primary_of, ranking_of
 from palio.core.bundle.model import Column, Phase, Question, RankingPolicy
 from palio.core.bundle.model import Leaderboard as BundleLeaderboard
+from palio.core.leaderboard.best_over_time import records
 from palio.core.leaderboard.ranking import OF_RANKS, Entry, Row, rank_entries
 from palio.web.leaderboard.entries import (
     failed_counts,
@@ -48,7 +49,7 @@ class Leaderboard:
     answers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     failed: Mapping[str, int] = field(default_factory=dict)  # submissions of each team that failed by its own fault
     movements: Mapping[str, int | None] = field(default_factory=dict)  # of rows, by submission: see `movements`
-
+    records: tuple[Entry, ...] = ()  # see core.leaderboard.best_over_time
     versions: tuple[int, ...] = ()  # of the challenge, by which the entries were scored
 
     @property
@@ -90,7 +91,7 @@ def read_leaderboard(
     answers = read_answers([row.entry.label for row in built.rows], questions)
     moved = movements(board, shown, built) if visibility in {Visibility.ALL, Visibility.PUBLIC} else {}
     versions = scoring_versions(challenge, phase.name) if built.rows else ()
-    built = replace(built, failed=failed, movements=moved, versions=versions)
+    built = replace(built, failed=failed, movements=moved, versions=versions, records=_records(built, shown))
     return replace(built, questions=questions, answers=answers), entries
 
 
@@ -114,11 +115,44 @@ def movements(board: BundleLeaderboard, entries: Sequence[Entry], now: Leaderboa
     return found
 
 
+def _records(leaderboard: Leaderboard, entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    """For those who see all teams. Where teams choose what is on the leaderboard, the others were never on it."""
+    if leaderboard.visibility not in {Visibility.ALL, Visibility.PUBLIC} or not leaderboard.shows_primary:
+        return ()
+    choose = leaderboard.ranking.choose
+    return records([entry for entry in entries if choose != "team" or entry.chosen], leaderboard.primary)
+
+
+def with_columns(leaderboard: Leaderboard, keys: Collection[str]) -> Leaderboard:
+    """Only these columns of scores and questions, and always the one by which it ranks."""
+    columns = tuple(each for each in leaderboard.columns if each.key in keys or each == leaderboard.primary)
+    questions = tuple(each for each in leaderboard.questions if answer_column(each) in keys)
+    known, asked = {column.key for column in columns}, {question.key for question in questions}
+    rows = [
+        replace(
+            row,
+            values={key: value for key, value in row.values.items() if key in known},
+            ranks={key: rank for key, rank in row.ranks.items() if key in known},
+        )
+        for row in leaderboard.rows
+    ]
+    answers = {
+        label: {key: text for key, text in given.items() if key in asked}
+        for label, given in leaderboard.answers.items()
+    }
+    return replace(leaderboard, columns=columns, questions=questions, rows=tuple(rows), answers=answers)
+
+
+def answer_column(question: Question) -> str:
+    """The name of a question's column, where names of columns stand beside keys of scores."""
+    return f"answer_{question.key}"
+
+
 def by_column(leaderboard: Leaderboard, column: Column) -> Leaderboard:
     """The same rows in the order of another column, whose ranks they have."""
     rows = [replace(row, rank=row.ranks.get(column.key)) for row in leaderboard.rows]
     rows.sort(key=lambda row: (row.rank is None, row.rank or 0))  # stable: within ties, the order of before
-    return replace(leaderboard, primary=column, rows=tuple(rows), movements={})
+    return replace(leaderboard, primary=column, rows=tuple(rows), movements={}, records=())
 
 
 def by_scores(leaderboard: Leaderboard, scores: Mapping[str, float]) -> Leaderboard:
@@ -135,7 +169,7 @@ def by_scores(leaderboard: Leaderboard, scores: Mapping[str, float]) -> Leaderbo
         replace(known[row.entry.label], entry=row.entry, rank=row.rank, values=row.values, ranks=row.ranks)
         for row in rank_entries(entries, [plain], plain)
     ]
-    return replace(leaderboard, columns=(primary,), rows=tuple(rows), questions=(), movements={})
+    return replace(leaderboard, columns=(primary,), rows=tuple(rows), questions=(), movements={}, records=())
 
 
 def build_leaderboard(

@@ -21,10 +21,13 @@ from palio.core.leaderboard.standing import standing, suggested_policy, worth_of
 from palio.web.http.request import Request
 from palio.web.leaderboard.entries import read_shown
 from palio.web.leaderboard.formats import csv_text
+from palio.web.leaderboard.leaderboard import answer_column
 from palio.web.leaderboard.snapshot import BY_RANK, Snapshot, snapshot
 from palio.web.leaderboard.visibility import Visibility, listed_leaderboards, visibility
 from palio.web.models import Challenge, Submission, Team
 from palio.web.storage.bundles import current_bundle
+
+MOST_SEARCHED = 200  # characters
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class LeaderboardRequest:
     wanted_sort: str
     wanted_metric: str = ""
     wanted_group: str = ""  # column:value
+    wanted_columns: tuple[str, ...] = ()  # none: all
+    search: str = ""  # in the names of teams
 
     @cached_property
     def snapshot(self) -> Snapshot:
@@ -49,11 +54,31 @@ class LeaderboardRequest:
 
     @cached_property
     def view(self) -> Snapshot:
-        """As it was asked for: within a group of cases, or by another column, if one was chosen."""
+        """As it was asked for: within a group of cases, or by another column; chosen columns, and rows found."""
+        if not self.chosen and not self.search:
+            return self._whole
+        return self._whole.narrowed(self.chosen or None, self.search)
+
+    @cached_property
+    def _whole(self) -> Snapshot:
         if self.group:
             return self.snapshot.by_group(*self.group)
         column = next((each for each in self.metrics if each.key == self.wanted_metric), None)
         return self.snapshot.by_column(column) if column else self.snapshot
+
+    @cached_property
+    def columns(self) -> tuple[tuple[str, str], ...]:
+        """Keys and titles of the columns to choose from; the one that ranks is always shown."""
+        board = self._whole.leaderboard
+        scores = [(each.key, each.title) for each in board.columns if each != board.primary]
+        return (*scores, *((answer_column(each), each.title) for each in board.questions))
+
+    @cached_property
+    def chosen(self) -> frozenset[str]:
+        """The chosen columns, with the one that ranks; empty if all are shown."""
+        known = {*self.wanted_columns} & {key for key, _ in self.columns}
+        is_chosen = bool(self.wanted_columns) and len(known) < len(self.columns)
+        return frozenset({*known, self._whole.leaderboard.primary.key}) if is_chosen else frozenset()
 
     @property
     def metrics(self) -> tuple[Column, ...]:
@@ -80,14 +105,14 @@ class LeaderboardRequest:
         """What the numbers justify saying. Ranges that cannot be told apart are of the primary column."""
         found, cases = self.view, self.view.statistics.cases
         policy, tasks = self.phase.rules.statistics, len(self.phase.tasks)
-        ranked = [row for row in found.leaderboard.rows if row.rank is not None]
+        ranked = [row for row in found.leaderboard.rows if row.rank is not None]  # all, whatever was searched for
         if self.group:
             return [
                 f"Within {': '.join(self.group)}, {counted(cases or 0, 'case')}. Rank ranges are only for all cases."
             ]
         said = standing([found.statistics.compared_range(row.entry.attempt, self.metric) for row in ranked], cases)
         primary = self.snapshot.leaderboard.primary
-        if found is self.snapshot and (worth := worth_text(policy, primary, cases, tasks)):
+        if self._whole is self.snapshot and (worth := worth_text(policy, primary, cases, tasks)):
             said.append(worth)
         return said
 
@@ -106,6 +131,8 @@ class LeaderboardRequest:
             self.visibility,
             self.metric.key,
             self.sort,
+            *sorted(self.chosen),
+            self.search,
         ]
         reader = [self.team and self.team.pk, request.user.pk, request.META.get("CSRF_COOKIE", "")]
         digest = hashlib.sha256(json.dumps([*shown, *reader, sorted(request.relations)]).encode()).hexdigest()
@@ -136,9 +163,24 @@ class LeaderboardRequest:
             "notes": self.notes,
             "no_intervals": self.no_intervals or None,
             "feedback": sentence(self.phase.rules.feedback) or None,
+            "best_over_time": self.best_over_time,
         }
         rows = ",\n".join(found.json[place] for place in found.order(self.sort))
         return f'{json.dumps(head, ensure_ascii=False)[:-1]}, "rows": [{rows}]}}'
+
+    @property
+    def best_over_time(self) -> list[dict[str, object]]:
+        """The submissions that beat all before them in the column that ranks, oldest first."""
+        names = {row.entry.team: row.name for row in self.snapshot.leaderboard.rows}
+        found = self._whole.leaderboard
+        return [
+            {
+                "submitted": entry.submitted.isoformat(),
+                "score": entry.scores[found.primary.key],
+                "team": names.get(entry.team),
+            }
+            for entry in found.records
+        ]
 
     def csv(self) -> bytes:
         return csv_text(self.view.leaderboard, self.view.statistics, self.view.order(self.sort))
@@ -205,6 +247,8 @@ def leaderboard_request(request: Request[Challenge], phase_name: str | None) -> 
         wanted_sort=request.GET.get("sort", BY_RANK),
         wanted_metric=request.GET.get("metric", ""),
         wanted_group=request.GET.get("group", ""),
+        wanted_columns=tuple(request.GET.getlist("columns")),
+        search=request.GET.get("q", "").strip()[:MOST_SEARCHED],
     )
 
 

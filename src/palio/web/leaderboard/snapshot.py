@@ -3,12 +3,14 @@
 docs/design-notes.md has the measurements. While a new revision is rendered, other readers get the previous one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
-from palio.core.bundle.model import Column, Phase, Question
+from django.utils.html import escape
+
+from palio.core.bundle.model import Column, Phase
 from palio.core.bundle.model import Leaderboard as BundleLeaderboard
 from palio.core.leaderboard.axis import Axis
 from palio.core.leaderboard.ranking import Entry
@@ -17,7 +19,15 @@ from palio.web.leaderboard.case_summaries import read_groups, shows_cases
 from palio.web.leaderboard.entries import team_names
 from palio.web.leaderboard.formats import json_rows
 from palio.web.leaderboard.html import rows_html
-from palio.web.leaderboard.leaderboard import Leaderboard, build_leaderboard, by_column, by_scores, read_leaderboard
+from palio.web.leaderboard.leaderboard import (
+    Leaderboard,
+    answer_column,
+    build_leaderboard,
+    by_column,
+    by_scores,
+    read_leaderboard,
+    with_columns,
+)
 from palio.web.leaderboard.statistics import Statistics, for_participants, read_statistics
 from palio.web.leaderboard.visibility import Visibility
 from palio.web.models import Challenge, Team
@@ -89,6 +99,20 @@ class Snapshot:
             )
         return self._by_column[column.key]
 
+    def narrowed(self, keys: Collection[str] | None, search: str) -> "Snapshot":
+        """Only these columns, if not None, and only rows whose team's name contains `search`, in any case."""
+        board, orders, sought = self.leaderboard, self.orders, search.strip().casefold()
+        if keys is not None:
+            board = with_columns(board, keys)
+        if sought:
+            found = {place for place, row in enumerate(board.rows) if sought in row.name.casefold()}
+            orders = {key: tuple(place for place in order if place in found) for key, order in orders.items()}
+        if keys is None:
+            narrowed = replace(self, orders=orders)
+            vars(narrowed).update(html=self.html, json=self.json)  # the same rows
+            return narrowed
+        return replace(self, leaderboard=board, orders=orders)
+
     @cached_property
     def html(self) -> tuple[bytes, ...]:
         return tuple(row.encode() for row in rows_html(self.leaderboard, self.statistics, self.axis))
@@ -103,11 +127,12 @@ class Snapshot:
     def sort_key(self, wanted: str) -> str:
         return wanted if wanted in self.orders else BY_RANK
 
-    def rows_html(self, sort: str, own: Team | None) -> bytes:
-        """All rows. Those of the reader's own team are marked, which is the only difference between readers."""
+    def rows_html(self, sort: str, own: Team | None, receipt: Callable[[str], str] | None = None) -> bytes:
+        """All rows. Those of the reader's own team are marked, which is the only difference between readers; with
+        `receipt`, which returns its address for a submission, they link to it."""
         rows = [*self.html]
         for place in self._places.get(own.pk, ()) if own else ():
-            rows[place] = _marked(rows[place])
+            rows[place] = _marked(rows[place], receipt(self.leaderboard.rows[place].entry.label) if receipt else "")
         return b"".join(rows[place] for place in self.order(sort))
 
     @cached_property
@@ -180,16 +205,12 @@ def _axis(leaderboard: Leaderboard, statistics: Statistics) -> Axis | None:
     return Axis.around(drawn) if drawn else None
 
 
-def answer_column(question: Question) -> str:
-    """The name of a question's column, where names of columns stand beside keys of scores."""
-    return f"answer_{question.key}"
-
-
-def _marked(row: bytes) -> bytes:
+def _marked(row: bytes, receipt: str) -> bytes:
     row = row.replace(b"<tr>", b'<tr class="own">', 1).replace(
         b'<tr class="group-end">', b'<tr class="own group-end">', 1
     )
-    return row.replace(b"</th>", b' <span class="badge own">your team</span></th>', 1)
+    link = f' <a class="small" href="{escape(receipt)}">receipt</a>'.encode() if receipt else b""
+    return row.replace(b"</th>", b' <span class="badge own">your team</span>' + link + b"</th>", 1)
 
 
 def _orders(leaderboard: Leaderboard) -> dict[str, tuple[int, ...]]:

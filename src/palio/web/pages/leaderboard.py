@@ -1,6 +1,8 @@
 """The leaderboard of a phase: the page and its downloads."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urlencode
 
 from django.contrib.messages import get_messages
@@ -17,8 +19,10 @@ from palio.core.leaderboard.axis import Axis
 from palio.web.http.request import Request
 from palio.web.leaderboard.charts import Line, Point, dots_html, line_over_time
 from palio.web.leaderboard.html import primary_first
+from palio.web.leaderboard.leaderboard import answer_column
 from palio.web.leaderboard.request import LeaderboardRequest, leaderboard_request, own_scores, private
-from palio.web.leaderboard.snapshot import BY_ENTRIES, BY_LAST, BY_RANK, BY_TEAM, answer_column
+from palio.web.leaderboard.snapshot import BY_ENTRIES, BY_LAST, BY_RANK, BY_TEAM
+from palio.web.leaderboard.visibility import Visibility
 from palio.web.models import Challenge
 
 ROWS = "<!-- rows -->"  # their place in the template, which would copy them once for each block around them
@@ -34,6 +38,7 @@ class Heading:
     arrow: str = ""
     number: bool = True
     primary: bool = False
+    note: str = ""  # where there is no `url`
 
 
 def leaderboard(request: Request[Challenge], challenge: str, phase: str | None = None) -> HttpResponse:
@@ -42,13 +47,13 @@ def leaderboard(request: Request[Challenge], challenge: str, phase: str | None =
     if not has_messages and (unchanged := get_conditional_response(request, etag=wanted.etag(request))):
         return private(unchanged)
     found = wanted.view
-    history = _history(wanted)
+    history, best = _history(wanted), _best_over_time(wanted)
     context = {
         "challenge": wanted.challenge,
         "bundle": wanted.bundle,
         "phase": wanted.phase,
         "board": wanted.board,
-        "boards": [(each, each == wanted.board, _url(wanted, leaderboard=each)) for each in wanted.boards],
+        "boards": [(each, each == wanted.board, _whole_url(wanted, each, {})) for each in wanted.boards],
         "visibility": wanted.visibility.value,
         "leaderboard": found.leaderboard,
         "statistics": found.statistics,
@@ -57,6 +62,14 @@ def leaderboard(request: Request[Challenge], challenge: str, phase: str | None =
         "headings": _headings(wanted),
         "team": wanted.team,
         "history": history,
+        "search": wanted.search,
+        "columns": [(key, title, not wanted.chosen or key in wanted.chosen) for key, title in wanted.columns],
+        "fields": _fields(wanted),
+        "is_found": bool(found.order(BY_RANK)),
+        "is_narrowed": bool(wanted.search or wanted.chosen),
+        "best": best,
+        "best_dots": dots_html(best) if best else "",
+        "best_rows": _best_rows(wanted) if best else [],
         "metrics": [
             (each, each == wanted.metric and not wanted.group, _url(wanted, wanted.board, **_metric(wanted, each)))
             for each in wanted.metrics
@@ -64,6 +77,7 @@ def leaderboard(request: Request[Challenge], challenge: str, phase: str | None =
         "groups": _groups(wanted),
         "group": wanted.group,
         "all_cases": _url(wanted, wanted.board),
+        "everything": _whole_url(wanted, wanted.board, {**_metric(wanted)}),
         "notes": wanted.notes,
         "no_intervals": wanted.no_intervals,
         "suggestion": wanted.suggestion,
@@ -71,15 +85,22 @@ def leaderboard(request: Request[Challenge], challenge: str, phase: str | None =
         "has_line": b"group-end" in found.rows_html(BY_RANK, None),
         "is_by_rank": wanted.sort == BY_RANK,
         "is_primary": wanted.metric == wanted.board.primary,
-        "updated": max((row.last for row in found.leaderboard.rows), default=None),
+        "updated": _last(wanted),
         "can_compare": len(found.leaderboard.rows) > 1 and bool(found.statistics.intervals),
         "dots": dots_html(history) if history else "",
         "query": urlencode(
-            {"phase": wanted.phase.name, **_named(wanted.board), **_metric(wanted), "sort": wanted.sort}
+            {
+                "phase": wanted.phase.name,
+                **_named(wanted.board),
+                **_metric(wanted),
+                **_narrowed(wanted),
+                "sort": wanted.sort,
+            },
+            doseq=True,
         ),
     }
     before, _, after = render_to_string("leaderboard/page.html", context, request).partition(ROWS)
-    response = HttpResponse([before, found.rows_html(wanted.sort, wanted.team), after])
+    response = HttpResponse([before, found.rows_html(wanted.sort, wanted.team, _receipt(wanted)), after])
     if not has_messages:
         response["ETag"] = wanted.etag(request)  # again, as rendering may have set the form token
     return private(response)
@@ -104,15 +125,18 @@ def _file(wanted: LeaderboardRequest, kind: str, content_type: str, content: byt
 
 def _headings(wanted: LeaderboardRequest) -> list[Heading]:
     found = wanted.view.leaderboard
-    moved = [Heading("24 h", "", "", number=False)] if found.movements else []
+    moved = [Heading("24 h", "", "", number=False, note="movement in the last 24 hours")] if found.movements else []
+    receipts = [Heading("Receipt", "", "", number=False, note="signed statement of what was evaluated")]
+    receipts = receipts if wanted.visibility is Visibility.ALL else []
     return [
         _heading(wanted, "Rank", BY_RANK, rising=True, number=False),
         _heading(wanted, "Team", BY_TEAM, rising=True, number=False),
         *(_column(wanted, column) for column in primary_first(found.columns, found.primary)),
-        *(_heading(wanted, each.title, answer_column(each), rising=True, number=False) for each in found.questions),
         _heading(wanted, "Entries", BY_ENTRIES, rising=False, number=True),
         _heading(wanted, "Last", BY_LAST, rising=False, number=False),
         *moved,
+        *(_heading(wanted, each.title, answer_column(each), rising=True, number=False) for each in found.questions),
+        *receipts,
     ]
 
 
@@ -133,8 +157,38 @@ def _heading(wanted: LeaderboardRequest, title: str, key: str, *, rising: bool, 
 
 
 def _url(wanted: LeaderboardRequest, leaderboard: Leaderboard, **query: str) -> str:
-    query = (_named(leaderboard) if len(wanted.boards) > 1 else {}) | query
-    return f"{wanted.address}?{urlencode(query)}" if query else wanted.address
+    """With what was searched for, and the chosen columns."""
+    return _whole_url(wanted, leaderboard, _narrowed(wanted) | query)
+
+
+def _whole_url(wanted: LeaderboardRequest, leaderboard: Leaderboard, query: Mapping[str, str | list[str]]) -> str:
+    whole = {**(_named(leaderboard) if len(wanted.boards) > 1 else {}), **query}
+    return f"{wanted.address}?{urlencode(whole, doseq=True)}" if whole else wanted.address
+
+
+def _narrowed(wanted: LeaderboardRequest) -> dict[str, str | list[str]]:
+    found: dict[str, str | list[str]] = {"q": wanted.search} if wanted.search else {}
+    if wanted.chosen:  # an empty one, as there may be no other
+        found["columns"] = [key for key, _ in wanted.columns if key in wanted.chosen] or [""]
+    return found
+
+
+def _fields(wanted: LeaderboardRequest) -> list[tuple[str, str]]:
+    """What the form for searching keeps of the address."""
+    named = _named(wanted.board) if len(wanted.boards) > 1 else {}
+    sort = {} if wanted.sort == BY_RANK else {"sort": wanted.sort}
+    return [*(named | _metric(wanted) | sort).items()]
+
+
+def _receipt(wanted: LeaderboardRequest) -> Callable[[str], str] | None:
+    """The address of the receipt of one of the reader's own submissions, unless it states what is hidden from teams.
+
+    Organizers have a column with all receipts.
+    """
+    is_hidden = any(column.hidden for board in leaderboards_of(wanted.bundle, wanted.phase) for column in board.columns)
+    if wanted.visibility is not Visibility.PUBLIC or not wanted.phase.rules.feedback.is_exact or is_hidden:
+        return None
+    return lambda submission: reverse("pages:submission-receipt", kwargs={"submission": submission})
 
 
 def _ticks(axis: Axis) -> list[str]:
@@ -167,6 +221,31 @@ def _groups(wanted: LeaderboardRequest) -> list[tuple[str, list[tuple[str, int, 
 
 def _named(leaderboard: Leaderboard) -> dict[str, str]:
     return {"leaderboard": leaderboard.key}
+
+
+def _best_over_time(wanted: LeaderboardRequest) -> Line | None:
+    """None if it was never beaten, or within a group of cases."""
+    found = wanted.view.leaderboard
+    points = [
+        Point(entry.submitted, entry.scores[found.primary.key], f"{score}, {team}, {when:%Y-%m-%d %H:%M} UTC", "")
+        for entry, (when, team, score) in zip(found.records, _best_rows(wanted), strict=True)
+    ]
+    return line_over_time(points, descending=found.primary.descending, until=_last(wanted))
+
+
+def _best_rows(wanted: LeaderboardRequest) -> list[tuple[datetime, str, str]]:
+    """When, by whom, and the score."""
+    found = wanted.view.leaderboard
+    names = {row.entry.team: row.name for row in found.rows}
+    digits = f".{found.primary.precision}f"
+    return [
+        (entry.submitted, names.get(entry.team, "–"), f"{entry.scores[found.primary.key]:{digits}}")
+        for entry in found.records
+    ]
+
+
+def _last(wanted: LeaderboardRequest) -> datetime | None:
+    return max((row.last for row in wanted.view.leaderboard.rows), default=None)
 
 
 def _history(wanted: LeaderboardRequest) -> Line | None:
