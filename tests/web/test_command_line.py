@@ -28,6 +28,7 @@ from palio.core.submission.pack import pack
 from palio.web.access.tokens import hashed, new_secret
 from palio.web.models import ApiToken, Attempt, Registration, Rescore, StoredFile, Submission, User
 from palio.web.verbs.submit import submit
+from palio.web.verbs.team_profile import set_profile
 
 if TYPE_CHECKING:
     from tests.web.controller.stepped_controller import SteppedController
@@ -289,6 +290,12 @@ def test_leaderboard(palio: Terminal, controlled: "SteppedController", packed: P
     assert "No team’s name contains “x”." in palio("leaderboard", "mednist", "--search", "x").out
     assert "Blobs" in palio("leaderboard", "mednist", "--search", "LOB", "--columns", "accuracy").out
     assert json.loads(palio("leaderboard", "mednist", "--json").out)["rows"][0]["team"] == "Blobs"
+    team = Submission.objects.get().team
+    set_profile(team, affiliation="Siena", country="", link="", actor=team.captain)
+    assert palio("leaderboard", "mednist").out.splitlines()[2:4] == [
+        "  Rank   Team  Affiliation  Accuracy ↑  Entries",
+        "  1     Blobs        Siena       1.000        1",
+    ]
 
 
 def test_compare(palio: Terminal, world: World, tmp_path: Path) -> None:

@@ -249,8 +249,12 @@ def _platform_table(found: Any) -> str:
     from palio.core.leaderboard.ranking import rank_text
 
     rows = found["rows"]
-    header = ["Rank", "Team"]
-    table = [[rank_text(row["rank"], row["rank_range"], "-"), _team(row)] for row in rows]
+    has_affiliations = any(row.get("affiliation") for row in rows)
+    header = ["Rank", "Team", *["Affiliation"] * has_affiliations]
+    table = [
+        [rank_text(row["rank"], row["rank_range"], "-"), _team(row), *[row.get("affiliation", "")] * has_affiliations]
+        for row in rows
+    ]
     for column in found["columns"]:
         key, digits = column["key"], f".{column['precision']}f"
         header.append(f"{column['title']} {'↑' if column['descending'] else '↓'}")

@@ -15,7 +15,7 @@ from tests.web.world import World, make_team
 
 from palio.web.access.tokens import SCOPES
 from palio.web.api import api
-from palio.web.models import Announcement, ApiToken, Challenge, Registration, Submission, Upload, User, Webhook
+from palio.web.models import Announcement, ApiToken, Challenge, Registration, Submission, Team, Upload, User, Webhook
 from palio.web.verbs.invitations import invite
 from palio.web.verbs.rescore import begin
 from palio.web.verbs.tokens import make_token
@@ -100,6 +100,7 @@ def make_everything(world: World, folder: Path) -> Everything:
     people["publisher"] = User.objects.create_user("pia", password="pia-long-password", is_staff=True)
     rescore = begin(world.challenge, "Final", world.alice)
     said = Announcement.objects.create(challenge=world.challenge, title="Hello", text="All", author=world.alice)
+    Team.objects.filter(pk=world.team.pk).update(is_public=True)
     token, secret = make_token(world.bob, "laptop", SCOPES, days=7)
     site, for_site = invite(world.ada)
     challenge, for_challenge = invite(world.alice, challenge=world.challenge)

@@ -17,9 +17,11 @@ from palio.core.attempt.run_folder import Stage
 from palio.core.attempt.states import State
 from palio.core.errors import PalioError
 from palio.core.statistics.metrics import METRICS, Counts, confusion_matrix
-from palio.web.models import Registration, Rescore, Submission, Team, User
+from palio.web.models import Registration, Rescore, Submission, Team, User, Webhook, WebhookDelivery
 from palio.web.storage.bundles import current_bundle
+from palio.web.verbs import notices, notifications, webhooks
 from palio.web.verbs.rescore import begin
+from palio.web.verbs.webhook_secrets import encrypted, new_secret
 
 MEDNIST = Path(__file__).resolve().parents[3] / "challenges" / "mednist"
 _MADE = ("input_data", "model_output", "reference_data", "submission_directory", "__pycache__")
@@ -99,6 +101,10 @@ def make_platform(folder: Path) -> Platform:
     add_submission(teams[3], failure=BROKEN_PROGRAM, minute=9300)
     Registration.objects.create(challenge=world.challenge, user=world.olga)
     compute_statistics(world.challenge)
+    for submission in (scored, failed):
+        notices.finished(submission.attempts.get())
+    notifications.mark_read(world.bob, [world.bob.notifications.earliest("created").pk])
+    _webhook_with_log(world)
     return Platform(world, scored, failed, running, queued, _scored_again(world))
 
 
@@ -117,10 +123,15 @@ def places(platform: Platform) -> list[Place]:
         Place("downloads", f"/c/{slug}/data/", bob),
         Place("join", f"/c/{slug}/join/", dave),
         Place("team", f"/c/{slug}/team/", bob),
+        Place("team-public", f"/teams/{world.team.pk}/", bob),
         Place("settings", f"/c/{slug}/settings/", alice),
         Place("publish-version", f"/c/{slug}/versions/new/", alice),
         Place("account", "/account/", bob),
         Place("tokens", "/account/tokens/", bob),
+        Place("notifications", "/notifications/", bob),
+        Place("notification-settings", "/notifications/settings/", bob),
+        Place("team-webhooks", f"/teams/{world.team.pk}/webhooks/", bob),
+        Place("challenge-webhooks", f"/c/{slug}/settings/webhooks/", alice),
         Place("second-factor", "/accounts/2fa/", bob),
         Place("password-reset", "/accounts/password/reset/"),
         Place("accounts", "/operate/accounts/", ada),
@@ -145,6 +156,21 @@ def places(platform: Platform) -> list[Place]:
         Place("export", f"/c/{slug}/manage/export/", alice),
         *([Place("styleguide", "/styleguide/")] if settings.STYLEGUIDE else []),
     ]
+
+
+def _webhook_with_log(world: World) -> None:
+    made = Webhook.objects.create(
+        challenge=world.challenge,
+        team=world.team,
+        url="https://ci.example.org/palio",
+        events=[webhooks.SCORED],
+        secret=encrypted(new_secret()),
+        created_by=world.bob,
+    )
+    row = {"webhook": made, "body": "{}"}
+    WebhookDelivery.objects.create(**row, event=webhooks.SCORED, state="sent", status=204, took_ms=182)
+    error = "The response was 500; any status from 200 to 299 accepts an event."
+    WebhookDelivery.objects.create(**row, event=webhooks.FAILED, status=500, took_ms=95, failures=2, error=error)
 
 
 def _scored_again(world: World) -> Rescore:

@@ -107,6 +107,8 @@ RULES: Mapping[str, Rule] = {
     "list-teams": Rule(PARTICIPANT | VIEWER, of="challenge"),
     "own-team": Rule(PARTICIPANT, of="challenge"),
     "rename-team": Rule(CAPTAIN, of="team", scope="submit"),
+    "team": Rule(ANYONE, of="team", names=("team-receipt",)),  # if the team has published its page
+    "set-team-profile": Rule(CAPTAIN, of="team", scope="submit"),
     "list-team-invitations": Rule(CAPTAIN, of="team"),
     "invite-member": Rule(CAPTAIN, of="team", scope="submit"),
     "revoke-member-invitation": Rule(CAPTAIN, of="team", scope="submit"),

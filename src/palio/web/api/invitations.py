@@ -43,7 +43,10 @@ class OpenInvitationOut(Schema):
 
 
 class AcceptIn(TermsIn):
+    """`whole_team`: as a captain, bring along your team."""
+
     code: str = Field(max_length=200)
+    whole_team: bool = False
 
 
 class AcceptedOut(Schema):
@@ -54,7 +57,9 @@ class AcceptedOut(Schema):
 @router.post("/invitations/accept", response=AcceptedOut, url_name="accept-invitation")
 def accept_invitation(request: HttpRequest, content: AcceptIn) -> dict[str, Any]:
     """Join the challenge or the team of an invitation."""
-    accepted = invitations.accept(content.code, signed_in(request), terms_digest=content.accept_terms)
+    accepted = invitations.accept(
+        content.code, signed_in(request), terms_digest=content.accept_terms, whole_team=content.whole_team
+    )
     if accepted.challenge is None:
         raise Http404
     team = own_team(accepted.challenge, signed_in(request))

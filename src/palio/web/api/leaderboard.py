@@ -31,6 +31,7 @@ class RowOut(Schema):
     rank: int | None
     rank_range: tuple[int, int] | None  # the ranks that the cases cannot tell apart
     team: str
+    affiliation: str  # of the team; empty if it states none
     baseline: bool
     scores: dict[str, float]
     interval: tuple[float, float] | None  # 95 % interval of the primary score

@@ -9,6 +9,7 @@ import smtplib
 
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
 from django.utils import timezone
 
 from palio.web.controller.outgoing import GIVEN_UP, due, interrupted, note_failure, note_sent, take
@@ -49,7 +50,7 @@ def send_mail() -> float:
     return LOOK_S if len(waiting) < AT_A_TIME else 0.0
 
 
-def _send(mail: Mail, connection: object) -> bool:
+def _send(mail: Mail, connection: BaseEmailBackend) -> bool:
     """False if the connection is of no more use."""
     address = addresses().filter(user=mail.user_id, user__is_active=True).values_list("email", flat=True).first()
     if address is None:

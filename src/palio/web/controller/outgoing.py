@@ -1,8 +1,9 @@
 """Messages that leave the platform: each is a row that one controller at a time may send, for the time of a lease.
 
-A message is taken before it is sent and marked afterwards, in transactions of their own; whoever dies in between leaves
-a lease that expires. What follows is up to the channel: a mail may have arrived and is not sent again (mail), an event
-for a program is repeated under the same ID (webhooks). A failure is retried after a growing pause, for three days.
+A message is taken before it is sent and marked afterwards, in transactions of their own; a controller that dies in
+between leaves a lease that expires. What follows is up to the channel: a mail may have arrived and is not sent again
+(mail), an event for a program is repeated under the same ID (webhooks). A failure is retried after a growing pause, for
+three days.
 """
 
 import logging
@@ -20,7 +21,7 @@ from palio.web.models import Outgoing
 
 LEASE = timedelta(minutes=5)  # longer than any sending takes
 GIVEN_UP = timedelta(days=3)
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=6)
+LONGEST_PAUSE = timedelta(hours=6)  # the first is a minute
 KEPT = timedelta(days=30)  # after it was sent or given up
 
 log = logging.getLogger("palio.controller")
@@ -65,7 +66,7 @@ def note_failure(message: Outgoing, error: str, *, is_final: bool = False, **mor
 
 def pause_after(failures: int) -> timedelta:
     """Before it is sent again, if it had failed so often before."""
-    return min(FIRST_PAUSE * 4 ** min(failures, 10), LONGEST_PAUSE)
+    return min(timedelta(minutes=4 ** min(failures, 10)), LONGEST_PAUSE)
 
 
 def remove_old(kind: type[Message]) -> None:

@@ -97,6 +97,11 @@ def team_names(challenge: Challenge) -> dict[str, str]:
     return dict(Team.objects.filter(challenge=challenge).values_list("id", "name"))
 
 
+def team_affiliations(challenge: Challenge) -> dict[str, str]:
+    """By the teams' ids, of those that state one."""
+    return dict(Team.objects.filter(challenge=challenge).exclude(affiliation="").values_list("id", "affiliation"))
+
+
 def read_answers(labels: Sequence[str], questions: Sequence[Question]) -> dict[str, dict[str, str]]:
     """The answers to these questions by submission, as texts. Submissions without any are left out."""
     found: dict[str, dict[str, str]] = {}

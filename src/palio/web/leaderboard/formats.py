@@ -21,6 +21,7 @@ def json_rows(leaderboard: Leaderboard, statistics: Statistics) -> Iterator[str]
             "rank": row.rank,
             "rank_range": statistics.ranges.get(attempt) if ranked else None,
             "team": row.name,
+            "affiliation": leaderboard.affiliation_of(row),
             "baseline": row.entry.baseline,
             "scores": row.values,
             "interval": intervals.get(leaderboard.primary.key),
@@ -46,12 +47,12 @@ def csv_text(leaderboard: Leaderboard, statistics: Statistics, order: Iterable[i
     header += ["interval_low", "interval_high", "entries", "last", *(f"rank_{key}" for key in keys)]
     header += ["failed", "movement"]
     header += [f"answer_{question.key}" for question in leaderboard.questions]
-    header += interval_names(others)
+    header += [*interval_names(others), "affiliation"]
     rows = (
         _csv_row(row, statistics, keys, primary)
         + _activity(row, leaderboard)
         + _answers(row, leaderboard)
-        + interval_ends(row, statistics, others)
+        + [*interval_ends(row, statistics, others), leaderboard.affiliation_of(row)]
         for row in (leaderboard.rows[place] for place in order)
     )
     return b"".join(csv_blocks(header, rows))

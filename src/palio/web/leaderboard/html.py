@@ -102,6 +102,8 @@ def _name(row: Row, leaderboard: Leaderboard) -> str:
         name += ' <span class="badge baseline">baseline</span>'
     if reason := row.entry.disqualified:
         name += f' <span class="badge disqualified" title="{escape(reason)}">disqualified</span>'
+    if affiliation := leaderboard.affiliation_of(row):
+        name += f' <span class="affiliation">{escape(affiliation)}</span>'
     return name
 
 

@@ -24,6 +24,7 @@ from palio.web.leaderboard.entries import (
     read_entries,
     read_shown,
     scoring_versions,
+    team_affiliations,
     team_names,
 )
 from palio.web.leaderboard.visibility import Visibility, shown_columns
@@ -51,6 +52,7 @@ class Leaderboard:
     movements: Mapping[str, int | None] = field(default_factory=dict)  # of rows, by submission: see `movements`
     records: tuple[Entry, ...] = ()  # see core.leaderboard.best_over_time
     versions: tuple[int, ...] = ()  # of the challenge, by which the entries were scored
+    affiliations: Mapping[str, str] = field(default_factory=dict)  # of teams, by id
 
     @property
     def shows_primary(self) -> bool:
@@ -59,6 +61,10 @@ class Leaderboard:
     def failed_of(self, row: Row) -> int:
         """Shown beside the number of entries. A baseline's row is not the team's."""
         return 0 if row.entry.baseline or row.entry.team is None else self.failed.get(row.entry.team, 0)
+
+    def affiliation_of(self, row: Row) -> str:
+        """Empty if the team states none."""
+        return self.affiliations.get(row.entry.team or "", "")
 
     @cached_property
     def teams(self) -> int:
@@ -85,13 +91,14 @@ def read_leaderboard(
     bundle, shown = current_bundle(challenge), entries
     if visibility is not Visibility.ALL:
         shown = read_shown(challenge, phase, primary_of(bundle, phase), entries, own)
-    names = team_names(challenge)
+    names, affiliations = team_names(challenge), team_affiliations(challenge)
     built = build_leaderboard(phase, board, shown, names, visibility)
     questions = tuple(question for question in bundle.fact_sheet if question.on_leaderboard)
     answers = read_answers([row.entry.label for row in built.rows], questions)
     moved = movements(board, shown, built) if visibility in {Visibility.ALL, Visibility.PUBLIC} else {}
     versions = scoring_versions(challenge, phase.name) if built.rows else ()
-    built = replace(built, failed=failed, movements=moved, versions=versions, records=_records(built, shown))
+    built = replace(built, failed=failed, movements=moved, versions=versions, affiliations=affiliations)
+    built = replace(built, records=_records(built, shown))
     return replace(built, questions=questions, answers=answers), entries
 
 

@@ -28,6 +28,10 @@ class Team(models.Model):
     challenge = models.ForeignKey("palio.Challenge", models.PROTECT, related_name="teams")
     name = models.CharField(max_length=80)
     captain = models.ForeignKey(User, models.PROTECT, related_name="+")
+    affiliation = models.CharField(max_length=120, blank=True)
+    country = models.CharField(max_length=2, blank=True)  # ISO 3166-1 alpha-2
+    link = models.CharField(max_length=300, blank=True)
+    is_public = models.BooleanField(default=False)  # whether everyone sees its page
     created = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -13,6 +13,7 @@ from palio.web.queries.challenges import rendered_terms
 from palio.web.storage.bundles import bundle_of
 from palio.web.verbs import invitations
 from palio.web.verbs.joining import terms_of
+from palio.web.verbs.teams import can_merge
 
 
 @never_cache
@@ -21,7 +22,9 @@ def invitation(request: HttpRequest, code: str) -> HttpResponse:
     found = invitations.find_invitation(code, user)
     if request.method == "POST":
         return _follow(request, found, code, user)
-    return render(request, "invitation/show.html", {"invitation": found, "code": code, **_terms(found)})
+    merged = can_merge(found.team, user) if found.team and user else None
+    context = {"invitation": found, "code": code, "merged": merged, **_terms(found)}
+    return render(request, "invitation/show.html", context)
 
 
 def _follow(request: HttpRequest, found: Invitation, code: str, user: User | None) -> HttpResponse:
@@ -32,10 +35,12 @@ def _follow(request: HttpRequest, found: Invitation, code: str, user: User | Non
     if found.challenge is None:
         return redirect("pages:home")
     digest = request.POST.get("terms", "") if request.POST.get("accepted") else ""
-    challenge, team = found.challenge, found.team
+    challenge, team, whole_team = found.challenge, found.team, bool(request.POST.get("whole_team"))
 
     def act() -> str:
-        invitations.accept(code, user, terms_digest=digest)
+        invitations.accept(code, user, terms_digest=digest, whole_team=whole_team)
+        if team and whole_team:
+            return f"Your team is now part of “{team.name}”."
         return f"You joined the team “{team.name}”." if team else "You joined the challenge."
 
     return redirect_after(request, reverse("pages:own-team" if team else "pages:challenge", args=[challenge.slug]), act)

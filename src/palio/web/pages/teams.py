@@ -1,17 +1,19 @@
 """The user's team in a challenge."""
 
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 
 from palio.web.access.relations import own_team
+from palio.web.access.rules import TEAM, VIEWER
 from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, Invitation, Team
 from palio.web.pages.actions import perform, redirect_after, show_error
 from palio.web.queries.challenges import published
-from palio.web.verbs import invitations, teams
+from palio.web.queries.team_page import public_entries, public_receipt
+from palio.web.verbs import invitations, team_profile, teams
 
 
 def own(request: Request[Challenge], challenge: str) -> HttpResponse:
@@ -20,6 +22,35 @@ def own(request: Request[Challenge], challenge: str) -> HttpResponse:
     if team is None:
         return redirect("pages:challenge", found.slug)
     return _show(request, team)
+
+
+def public(request: Request[Team], team: str) -> HttpResponse:
+    """The page of a team that has published it; until then, only for the team and people with a role."""
+    found = request.subject
+    challenge, _, bundle = published(found.challenge)
+    _refuse_private(request, found)
+    context = {
+        "challenge": challenge,
+        "team": found,
+        "country": team_profile.countries().get(found.country, ""),
+        "entries": public_entries(found, bundle),
+    }
+    return render(request, "team/public.html", context)
+
+
+def receipt(request: Request[Team], team: str, submission: str) -> HttpResponse:
+    _refuse_private(request, request.subject)
+    _, _, bundle = published(request.subject.challenge)
+    found = public_receipt(request.subject, bundle, submission)
+    if found is None:
+        raise Http404
+    headers = {"Content-Disposition": 'attachment; filename="receipt.json"'}
+    return HttpResponse(found.read_bytes(), "application/json", headers=headers)
+
+
+def _refuse_private(request: Request[Team], team: Team) -> None:
+    if not team.is_public and not (VIEWER | TEAM) & request.relations:
+        raise Http404
 
 
 def _show(request: HttpRequest, team: Team, link: str = "") -> HttpResponse:
@@ -33,6 +64,7 @@ def _show(request: HttpRequest, team: Team, link: str = "") -> HttpResponse:
         "has_submitted": team.submissions.filter(user=user).exists(),
         "invitations": invitations.open_invitations(Q(team=team)),
         "link": link,
+        "countries": team_profile.countries(),
     }
     return render(request, "team/own.html", context)
 
@@ -43,6 +75,19 @@ def rename(request: Request[Team], team: str) -> HttpResponse:
 
     def act() -> str:
         return f"Team renamed to “{teams.rename(found, request.POST.get('name', ''), actor=signed_in(request)).name}”."
+
+    return redirect_after(request, _back(found), act)
+
+
+@require_POST
+def set_profile(request: Request[Team], team: str) -> HttpResponse:
+    found = request.subject
+
+    def act() -> str:
+        given = {name: request.POST.get(name, "") for name in ("affiliation", "country", "link")}
+        is_public = bool(request.POST.get("is_public"))
+        team_profile.set_profile(found, **given, is_public=is_public, actor=signed_in(request))
+        return "Team profile saved."
 
     return redirect_after(request, _back(found), act)
 
@@ -100,7 +145,10 @@ def _back(team: Team) -> str:
 
 urls = [
     path("c/<slug:challenge>/team/", own, name="own-team"),
+    path("teams/<str:team>/", public, name="team"),
+    path("teams/<str:team>/receipts/<str:submission>.json", receipt, name="team-receipt"),
     path("teams/<str:team>/rename/", rename, name="rename-team"),
+    path("teams/<str:team>/profile/", set_profile, name="set-team-profile"),
     path("teams/<str:team>/invite/", invite, name="invite-member"),
     path("teams/<str:team>/invitations/<str:invitation>/take-back/", take_back, name="revoke-member-invitation"),
     path("teams/<str:team>/captain/", pass_captain, name="pass-captain"),

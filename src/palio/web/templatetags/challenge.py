@@ -29,7 +29,9 @@ register = template.Library()
 _BELOW = dict.fromkeys(("pages:submit", "pages:submit-file", "pages:submission"), "submissions") | {
     "pages:invite-member": "own-team",
     "pages:challenge-settings": "dashboard",
-    **dict.fromkeys(("pages:list-team-webhooks", "pages:make-team-webhook", "pages:rotate-team-webhook"), "own-team"),
+    **dict.fromkeys(
+        ("pages:list-team-webhooks", "pages:make-team-webhook", "pages:rotate-team-webhook", "pages:team"), "own-team"
+    ),
     "pages:invite-participant": "dashboard",
 }
 

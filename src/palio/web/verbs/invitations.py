@@ -83,15 +83,15 @@ def take_for_account(invitation_id: str, user: User) -> bool:
     return True
 
 
-def accept(code: str, user: User, *, terms_digest: str = "") -> Invitation:
-    """Join the challenge or the team of the invitation."""
+def accept(code: str, user: User, *, terms_digest: str = "", whole_team: bool = False) -> Invitation:
+    """Join the challenge or the team of the invitation; with `whole_team`, bring along the user's team."""
     with transaction.atomic():
         found = find_invitation(code, user)
         invitation = Invitation.objects.select_for_update().get(pk=found.pk)
         if not is_open(invitation, user):
             return find_invitation(code, user)  # raises, because another browser was faster
         if invitation.team is not None:
-            teams.join_team(invitation.team, user)
+            (teams.merge_into if whole_team else teams.join_team)(invitation.team, user)
         elif invitation.challenge is not None:
             joining.join(invitation.challenge, user, terms_digest=terms_digest, invited=True)
         else:

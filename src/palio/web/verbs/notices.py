@@ -4,6 +4,7 @@ No text contains a score: who may see it is decided when somebody looks.
 """
 
 from datetime import UTC, datetime
+from typing import Any
 
 from django.conf import settings
 
@@ -17,7 +18,7 @@ DEADLINE = "phase.closes-soon"  # the event
 
 
 def finished(attempt: Attempt) -> None:
-    """A submission was scored or failed for good. Re-scores are reported by whoever applies them, not here."""
+    """A submission was scored or failed for good. Attempts of a re-score are not reported here."""
     submission = attempt.submission
     name = f"“{submission.file.name}”"
     if attempt.state == State.SCORED:
@@ -86,7 +87,7 @@ def announced(announcement: Announcement) -> None:
 def closes_soon(challenge: Challenge, phase: Phase, end: datetime) -> bool:
     """A phase closes at `end`, within a day; False if that was reported before. Needs a transaction."""
     end = end.astimezone(UTC)
-    detail = {"phase": phase.name, "end": end.isoformat()}
+    detail: dict[str, Any] = {"phase": phase.name, "end": end.isoformat()}
     Challenge.objects.select_for_update().get(pk=challenge.pk)
     if Event.objects.filter(challenge=challenge, kind=DEADLINE, detail__phase=phase.name, detail__end=detail["end"]):
         return False

@@ -2,14 +2,14 @@
 
 Every participant is in exactly one team of the challenge, at first in one of their own. A member who has submitted
 cannot change teams, because that would give them another team's submissions. A member who leaves takes nothing along;
-a team with submissions stays.
+a team with submissions stays. Two whole teams can merge until one of them has submitted.
 """
 
 from django.db import transaction
 
 from palio.core.errors import PalioError
 from palio.web.access.relations import own_team
-from palio.web.models import Challenge, Membership, Team, User
+from palio.web.models import Challenge, Membership, StoredFile, Team, User
 from palio.web.verbs import events
 
 NAME_CHARACTERS = 80
@@ -66,6 +66,47 @@ def join_team(team: Team, user: User) -> None:
     Membership.objects.filter(challenge=challenge, user=user).update(team=team)
     _remove_if_unused(before)
     events.record("team.joined", actor=user, challenge=challenge, team=team.id, before=before.id)
+
+
+def merge_into(team: Team, captain: User) -> None:
+    """Move the whole team of `captain` into `team`. Needs a transaction, and a checked invitation.
+
+    Only before either has submitted: afterwards, the merged team would have the submissions of two. Files move along.
+    """
+    challenge = Challenge.objects.select_for_update().get(pk=team.challenge_id)
+    before = own_team(challenge, captain)
+    if before is None:
+        raise PalioError("not-a-participant")
+    if before == team:
+        raise PalioError("already-in-team", team=team.name)
+    if before.captain_id != captain.pk:
+        raise PalioError("merge-not-captain", team=before.name)
+    for each in (before, team):
+        if each.submissions.exists():
+            raise PalioError("teams-not-mergeable", team=each.name)
+    former, members = before.pk, [*before.memberships.values_list("user__username", flat=True)]
+    before.memberships.update(team=team)
+    known = StoredFile.objects.filter(team=team, deleted=None).values("sha256")
+    before.files.filter(deleted=None).exclude(sha256__in=known).update(team=team)
+    before.uploads.update(team=team)
+    _remove_if_unused(before)
+    events.record(
+        "team.merged",
+        actor=captain,
+        challenge=challenge,
+        team=team.id,
+        before=former,
+        name=before.name,
+        members=members,
+    )
+
+
+def can_merge(team: Team, user: User) -> Team | None:
+    """The team that `user` would bring along into `team`: as the captain of several, before either has submitted."""
+    own = own_team(team.challenge, user)
+    if own is None or own == team or own.captain_id != user.pk or own.memberships.count() == 1:
+        return None
+    return None if own.submissions.exists() or team.submissions.exists() else own
 
 
 def leave(team: Team, *, actor: User) -> Team:

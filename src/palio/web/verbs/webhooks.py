@@ -132,6 +132,6 @@ def _checked_events(events: Collection[str], team: Team | None) -> list[str]:
     return [event for event in known if event in events]
 
 
-def _record(kind: str, webhook: Webhook, actor: User, **detail: object) -> None:
+def _record(kind: str, webhook: Webhook, actor: User, **detail: Any) -> None:
     team = webhook.team_id or ""
     audit.record(kind, actor=actor, challenge=webhook.challenge, webhook=webhook.pk, team=team, **detail)

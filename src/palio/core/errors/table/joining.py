@@ -105,6 +105,24 @@ KINDS: dict[str, FailureKind] = {
         "A team's name must have 2 to {limit} visible characters.",
         "Choose another name.",
     ),
+    "team-profile-invalid": FailureKind(
+        _P,
+        "The {field} {reason}.",
+        "Change the {field}, or leave it empty.",
+        status=422,
+    ),
+    "merge-not-captain": FailureKind(
+        _P,
+        "Only the captain of “{team}” can merge it with another team.",
+        "Ask the captain to open the invitation link, or join the other team by yourself.",
+        status=403,
+    ),
+    "teams-not-mergeable": FailureKind(
+        _P,
+        "“{team}” has already submitted, so it cannot merge with another team.",
+        "Members who have not submitted can still change teams one by one, each with an invitation link.",
+        status=409,
+    ),
     "team-name-taken": FailureKind(
         _P,
         "Another team is already named “{name}”.",
