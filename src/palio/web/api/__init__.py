@@ -55,6 +55,7 @@ from palio.web.api import (  # noqa: E402
     audit_log,
     dashboard,
     dashboard_submissions,
+    edit,
     files,
     invitations,
     joining,
@@ -68,7 +69,7 @@ from palio.web.api import (  # noqa: E402
 )
 
 _MODULES = (leaderboard, uploads, files, submissions, publishing, joining, invitations, teams, account, accounts)
-_DASHBOARD = (dashboard, dashboard_submissions, participants, audit_log, announcements, rescores)
+_DASHBOARD = (dashboard, dashboard_submissions, participants, audit_log, announcements, rescores, edit)
 for _module in (*_MODULES, *_DASHBOARD):
     api.add_router("", _module.router)
     for _view in _module.router.path_operations.values():
