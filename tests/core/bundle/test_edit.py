@@ -112,6 +112,15 @@ def test_edit_of_stage_limits_without_palio_block(tmp_path: Path) -> None:
     assert [*edited_files(bundle, Edit({bundle.phases[0].name: {"end": "2031-01-01"}}))] == [NAME]
 
 
+def test_edit_of_text_keeps_line_ends(tmp_path: Path) -> None:
+    folder = write_small(tmp_path / "bundle")
+    name, (_, file) = next(iter(texts_of(read_bundle(folder)).items()))
+    file.write_bytes(b"\r\nOne\x0c\r\nTwo\r\n\r\n")
+    bundle = read_bundle(folder)
+    assert edited_files(bundle, Edit(texts={name: "\nOne\x0c\nTwo"})) == {}
+    assert edited_files(bundle, Edit(texts={name: "One\r\n\r\nThree\n"})) == {name: b"One\r\n\r\nThree\r\n"}
+
+
 OLDER = """\
 title: Iris
 description: Three flowers

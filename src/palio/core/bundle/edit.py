@@ -227,12 +227,17 @@ def _texts(bundle: Bundle, edit: Edit, problems: list[str]) -> Iterator[tuple[st
             problems.append(f"“{title}”: has {len(typed):,} characters; write from 1 to {MAX_TEXT_CHARACTERS:,}")
             continue
         before = path.read_bytes().decode("utf-8", errors="replace")
-        text = "\n".join(typed.replace("\0", "").splitlines()) + "\n"
-        if text.split("\n") == "\n".join([*before.splitlines(), ""]).split("\n"):
+        text = _lines(typed.replace("\0", ""))
+        if text == _lines(before):
             continue
         if "\r\n" in before:
             text = text.replace("\n", "\r\n")
         yield path.relative_to(bundle.root).as_posix(), text.encode()
+
+
+def _lines(text: str) -> str:
+    """With the line ends of Unix, one of them at the end; browsers send others."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n") + "\n"
 
 
 def _is_native(tree: Value) -> bool:
