@@ -62,7 +62,7 @@ def test_disqualify_refused(full: Full, capsys: pytest.CaptureFixture[str], monk
     assert json.loads(long[1])["failure"]["code"] == "reason-too-long"
     monkeypatch.setenv("PALIO_TOKEN", make_token(full.world.bob, "test", ["read", "organize"], days=1)[1])
     denied = said(capsys, "disqualify", best, "--reason", "x", "--json")
-    assert json.loads(denied[1])["failure"]["code"] == "not-allowed"
+    assert json.loads(denied[1])["failure"]["code"] == "not-found"
     full.best.refresh_from_db()
     assert full.best.disqualified == ""
 
