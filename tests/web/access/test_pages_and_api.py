@@ -35,6 +35,7 @@ BY_API: Mapping[str, tuple[str, ...]] = {
     "statistics-phase": ("statistics",),
     "statistics-csv": ("statistics",),
     "dashboard-queue": ("dashboard",),
+    "dashboard-activity-csv": ("dashboard-activity",),
     "dashboard-announcements": ("challenge-announcements",),
     "dashboard-announcement": ("change-announcement",),
     "dashboard-rerun": ("rerun-submission", "rescore-submission"),
@@ -42,7 +43,6 @@ BY_API: Mapping[str, tuple[str, ...]] = {
     "hide-submission": ("judge-submission",),
     "disqualify-submission": ("judge-submission",),
     "baseline-submission": ("judge-submission",),
-    "decide-join-requests": ("decide-join-request",),
     "export-zip": ("export",),
     "report-zip": ("export",),  # `palio report` makes it of the export
     "change-account": ("update-account", "reset-link", "remove-second-factors"),

@@ -12,7 +12,7 @@ from tests.web.world import World
 
 from palio.core.attempt.run_folder import Stage
 from palio.web.access.tokens import SCOPES
-from palio.web.models import Attempt, Purpose, Rescore, User
+from palio.web.models import Attempt, Purpose, Registration, Rescore, User
 from palio.web.queries.submission import run_folder
 from palio.web.verbs.tokens import make_token
 
@@ -90,6 +90,18 @@ def test_registration_decisions(full: Full, ask: Ask) -> None:
     assert (status, told["state"], told["team"], told["decided_by"]) == (200, "approved", "dave", "alice")
     status, page = ask(alice, "get", f"{DASHBOARD}/audit-log?kind=registration")
     assert [(each["who"], each["detail"]["state"]) for each in page["items"]] == [("alice", "approved")]
+
+
+def test_registrations_decided_together(full: Full, ask: Ask) -> None:
+    bob = Registration.objects.get(challenge=full.world.challenge, user=full.world.bob)
+    content = {"approve": False, "registrations": [full.pending.pk, bob.pk, "nobody"]}
+    status, told = ask(full.world.alice, "post", f"{DASHBOARD}/registrations/decide", content)
+    assert (status, told["done"]) == (200, 1)
+    assert [(each["name"], each["code"]) for each in told["refused"]] == [("bob", "participant-has-submissions")]
+    full.pending.refresh_from_db()
+    assert full.pending.state == "refused"
+    too_many = {"approve": True, "registrations": ["x"] * 1001}
+    assert ask(full.world.alice, "post", f"{DASHBOARD}/registrations/decide", too_many)[0] == 422
 
 
 def test_rescore_phase_applied(full: Full, ask: Ask) -> None:

@@ -153,6 +153,7 @@ def places(platform: Platform) -> list[Place]:
         Place("rescore", f"/c/{slug}/manage/rescores/{platform.rescore.pk}/", alice),
         Place("announcements", f"/c/{slug}/manage/announcements/", alice),
         Place("audit-log", f"/c/{slug}/manage/audit-log/", alice),
+        Place("edit", f"/c/{slug}/manage/edit/", alice),
         Place("export", f"/c/{slug}/manage/export/", alice),
         *([Place("styleguide", "/styleguide/")] if settings.STYLEGUIDE else []),
     ]

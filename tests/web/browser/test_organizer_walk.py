@@ -192,4 +192,4 @@ def announce(admin: Walker, bob: Walker) -> None:
     admin.follow("Audit log")
     admin.looks("what was done")
     done = admin.page.inner_text("main")
-    assert [kind for kind in ("rescore", "announce") if kind not in done] == []
+    assert [kind for kind in ("re-score", "announce") if kind not in done] == []

@@ -1,6 +1,7 @@
 """The organizer dashboard in a browser: what is shown to whom, and what its buttons do."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,30 @@ def test_join_requests_decided(full: Full, browser: Browser) -> None:
     assert told[1] in error_line("participant-has-submissions", user="bob")
 
 
+def test_join_requests_decided_all_at_once(full: Full, browser: Browser) -> None:
+    """Only those that the page has shown, and that nobody else has decided meanwhile."""
+    alice, challenge = browser(full.world.alice), full.world.challenge
+    olga, ada = (
+        Registration.objects.create(challenge=challenge, user=user) for user in (full.world.olga, full.world.ada)
+    )
+    page = alice.get(f"{DASHBOARD}/participants/").text
+    assert "All 3:" in page
+    assert page.count('name="shown"') == 3
+    bob = Registration.objects.get(challenge=challenge, user=full.world.bob)
+    shown = [full.pending.pk, olga.pk, bob.pk]
+    alice.post(f"{DASHBOARD}/participants/decide/", {"shown": shown, "do": "refuse-all"})
+    assert said(alice, f"{DASHBOARD}/participants/") == ["2 join requests refused."]
+    alice.post(f"{DASHBOARD}/participants/decide/", {"shown": [*shown, ada.pk], "do": "approve-all"})
+    assert said(alice, f"{DASHBOARD}/participants/") == ["1 join request approved."]
+    states = {each.user.username: each.state for each in challenge.registrations.select_related("user")}
+    assert {name: states[name] for name in ("dave", "olga", "ada", "bob")} == {
+        "dave": "refused",
+        "olga": "refused",
+        "ada": "approved",
+        "bob": "approved",
+    }
+
+
 def test_submission_actions_recorded(full: Full, browser: Browser) -> None:
     alice, page = browser(full.world.alice), f"/s/{full.best.pk}/"
     revision = full.world.challenge.leaderboard_revision
@@ -154,7 +179,7 @@ def test_submission_actions_recorded(full: Full, browser: Browser) -> None:
     full.world.challenge.refresh_from_db()
     assert full.world.challenge.leaderboard_revision == revision + 6
     text = alice.get(page).text
-    assert "submission.disqualified" in text
+    assert "disqualified it:" in text
     assert "Trained on the test set" in text
 
 
@@ -294,7 +319,25 @@ def test_events_filtered(full: Full, browser: Browser) -> None:
     assert shown("person=alice&kind=submission") == ["submission.disqualified", "submission.hidden"]
     assert shown("kind=submission.hidden") == ["submission.hidden"]
     assert shown(f"submission={full.rival.pk}") == ["attempt.moved", "submission.disqualified"]
+    today = timezone.now().date()
+    assert len(shown(f"since={today}&until={today}")) == 3
+    assert shown(f"since={today + timedelta(days=1)}") == shown(f"until={today - timedelta(days=1)}") == []
     assert shown("person=the+platform") == shown("person=nobody") == shown("submission=a%00b") == []
+
+
+def test_events_bad_day(full: Full, browser: Browser) -> None:
+    answer = browser(full.world.vera).get(f"{DASHBOARD}/audit-log/?since=2026-02-30")
+    assert answer.status_code == 422
+    assert "The value <code>2026-02-30</code> of “since” is not a day." in answer.text
+    told = browser(full.world.vera).get("/api/v1/challenges/mednist/manage/audit-log?until=tomorrow").json()
+    assert told["code"] == "date-invalid"
+
+
+def test_events_as_sentences(full: Full, browser: Browser) -> None:
+    browser(full.world.alice).post(f"/s/{full.rival.pk}/disqualify/", {"reason": "It uses <b>the</b> test set."})
+    text = browser(full.world.vera).get(f"{DASHBOARD}/audit-log/").text
+    assert "<b>alice</b> disqualified it: It uses &lt;b&gt;the&lt;/b&gt; test set." in text
+    assert '<option value="submission.disqualified">submission: disqualified</option>' in text
 
 
 def test_rescore_of_submission_never_scored(full: Full, browser: Browser) -> None:

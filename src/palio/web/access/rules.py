@@ -85,6 +85,7 @@ RULES: Mapping[str, Rule] = {
     "accept-invitation": Rule(SIGNED_IN, scope="submit"),
     "publish": Rule(PUBLISHER, scope="organize"),
     "publish-version": Rule(ORGANIZER, of="challenge", scope="organize"),
+    "edit-challenge": Rule(ORGANIZER, of="challenge", scope="organize", names=("review-edit",)),
     "change-challenge": Rule(
         ORGANIZER,
         of="challenge",
@@ -156,7 +157,11 @@ RULES: Mapping[str, Rule] = {
     "compare": Rule(ANYONE, of="challenge"),  # what it shows depends on leaderboard.visibility
     "leaderboard-history": Rule(PARTICIPANT, of="challenge"),
     # -- the organizer dashboard
-    "dashboard": Rule(VIEWER, of="challenge", names=("dashboard-queue", "dashboard-disk")),
+    "dashboard": Rule(
+        VIEWER,
+        of="challenge",
+        names=("dashboard-queue", "dashboard-disk", "dashboard-activity", "dashboard-activity-csv"),
+    ),
     "dashboard-submissions": Rule(VIEWER, of="challenge"),
     "dashboard-rerun": Rule(SCORER, of="challenge", scope="organize"),
     "rerun-submission": Rule(SCORER, of="submission", scope="organize"),

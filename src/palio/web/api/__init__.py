@@ -55,6 +55,7 @@ from palio.web.api import (  # noqa: E402
     audit_log,
     dashboard,
     dashboard_submissions,
+    edit,
     files,
     invitations,
     joining,
@@ -83,7 +84,7 @@ _MODULES = (
     webhooks,
     accounts,
 )
-_DASHBOARD = (dashboard, dashboard_submissions, participants, audit_log, announcements, rescores)
+_DASHBOARD = (dashboard, dashboard_submissions, participants, audit_log, announcements, rescores, edit)
 for _module in (*_MODULES, *_DASHBOARD):
     api.add_router("", _module.router)
     for _view in _module.router.path_operations.values():

@@ -1,6 +1,6 @@
 """The organizer dashboard: overview, join requests, export."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.http import StreamingHttpResponse
@@ -11,6 +11,7 @@ from palio.web.api.openapi import answers
 from palio.web.http.request import Request
 from palio.web.models import Attempt, Challenge
 from palio.web.queries import dashboard, disk, queue, sample_repeats, similarity
+from palio.web.queries.activity import activity
 from palio.web.queries.export import ExportParts, entries, export_name
 from palio.web.storage.downloads import zip_response
 
@@ -124,6 +125,53 @@ class DiskOut(Schema):
     parts: dict[str, int]
 
 
+class PeriodOut(Schema):
+    """Submissions made on the days `first` to `last`, UTC; `counts` by the state of their latest attempt."""
+
+    first: date
+    last: date
+    counts: dict[str, int]
+
+
+class ScoreBinOut(Schema):
+    low: float
+    high: float
+    count: int
+
+
+class ScoresOut(Schema):
+    """Scores in the primary column of `phase`, without baselines, hidden, withdrawn and disqualified submissions.
+    `reason` says why there are no bins."""
+
+    phase: str
+    column: str
+    count: int
+    bins: list[ScoreBinOut]
+    reason: str
+
+
+class PartyFailuresOut(Schema):
+    cause: str
+    action_needed: str
+    count: int
+
+
+class FunnelStepOut(Schema):
+    """`share` is of the participants who joined, between 0 and 1."""
+
+    name: str
+    count: int
+    share: float
+
+
+class ActivityOut(Schema):
+    periods: list[PeriodOut]
+    span_days: int
+    scores: ScoresOut
+    parties: list[PartyFailuresOut]
+    funnel: list[FunnelStepOut]
+
+
 @router.get("/challenges/{challenge}/manage", response=DashboardOut, url_name="dashboard")
 def dashboard_overview(request: Request[Challenge], challenge: str) -> dict[str, Any]:
     """Counts, failures, running and waiting submissions of the challenge."""
@@ -138,6 +186,14 @@ def dashboard_overview(request: Request[Challenge], challenge: str) -> dict[str,
         "not_deterministic": [vars(each) for each in sample_repeats.not_deterministic(found)],
         "queue": _queue(queue.queue(found)),
     }
+
+
+@router.get("/challenges/{challenge}/manage/activity", response=ActivityOut, url_name="dashboard-activity")
+def dashboard_activity(request: Request[Challenge], challenge: str, phase: str = "") -> Any:
+    """Submissions over time, scores in a phase (by default the open one), failures by responsible party, and how many
+    participants joined, submitted and got a score.
+    """
+    return activity(request.subject, phase.replace("\0", ""))
 
 
 @router.get("/challenges/{challenge}/manage/disk", response=DiskOut, url_name="dashboard-disk")

@@ -1,14 +1,19 @@
 """The audit log, the export and the report of a challenge."""
 
+from collections.abc import Sequence
+from itertools import groupby
+
 from django.core.paginator import Paginator
 from django.http import FileResponse, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import path, reverse
 
+from palio.core.errors import PalioError
 from palio.web.http.request import Request
 from palio.web.models import Challenge
 from palio.web.pages.dashboard import dashboard_context
 from palio.web.queries import audit_log
+from palio.web.queries.event_sentences import groups
 from palio.web.queries.export import ExportParts, entries, export_name
 from palio.web.queries.report import phases_still_open, report_name, report_zip
 from palio.web.storage.downloads import zip_response
@@ -17,13 +22,32 @@ _ON_A_PAGE = 100
 
 
 def events(request: Request[Challenge], challenge: str) -> HttpResponse:
-    found, wanted = request.subject, audit_log.AuditLogFilter.of(request.GET.dict())
-    page = Paginator(audit_log.find(found, wanted), _ON_A_PAGE).get_page(request.GET.get("page"))
-    kinds, actors = audit_log.kinds(found), audit_log.actors(found)
+    found, wanted, refused = request.subject, audit_log.AuditLogFilter.of(request.GET.dict()), None
+    try:
+        rows = audit_log.find(found, wanted)
+    except PalioError as error:
+        rows, refused = found.events.none(), error
+    page = Paginator(rows, _ON_A_PAGE).get_page(request.GET.get("page"))
     context = dashboard_context(
-        request, "events", wanted=wanted, page=page, query=wanted.query(), kinds=kinds, actors=actors
+        request,
+        "events",
+        wanted=wanted,
+        page=page,
+        groups=groups(page.object_list),
+        refused=refused,
+        query=wanted.query(),
+        kinds=_kinds(audit_log.kinds(found)),
+        actors=audit_log.actors(found),
     )
-    return render(request, "dashboard/audit_log.html", context)
+    return render(request, "dashboard/audit_log.html", context, status=refused.status if refused else 200)
+
+
+def _kinds(kinds: Sequence[str]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """By what they are about: the kinds with their labels."""
+    return [
+        (about, [(kind, kind.partition(".")[2].replace("-", " ").replace("_", " ")) for kind in of])
+        for about, of in groupby(kinds, key=lambda kind: kind.partition(".")[0])
+    ]
 
 
 def export(request: Request[Challenge], challenge: str) -> HttpResponse:

@@ -1,6 +1,7 @@
 """The organizer dashboard: overview, queue and disk usage."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -9,7 +10,10 @@ from django.urls import path
 from palio.web.access.rules import ORGANIZER, SCORER
 from palio.web.http.request import Request
 from palio.web.models import Challenge
+from palio.web.pages.activity import scores_drawn, submissions_drawn
 from palio.web.queries import dashboard, disk, queue, sample_repeats, similarity
+from palio.web.queries.activity import activity
+from palio.web.storage.bundles import current_bundle
 
 
 def dashboard_context(request: Request[Any], tab: str, **more: Any) -> dict[str, Any]:
@@ -26,10 +30,16 @@ def dashboard_context(request: Request[Any], tab: str, **more: Any) -> dict[str,
 
 def overview(request: Request[Challenge], challenge: str) -> HttpResponse:
     found = request.subject
+    active = activity(found, request.GET.get("phase", "").replace("\0", ""))
     context = dashboard_context(
         request,
         "overview",
         numbers=dashboard.numbers(found),
+        activity=active,
+        activity_query=urlencode({"phase": active.scores.phase}),
+        submissions_drawn=submissions_drawn(active),
+        scores_drawn=scores_drawn(active),
+        phases=current_bundle(found).phases,
         failing=dashboard.failing(found),
         similar=similarity.similar(found),
         not_deterministic=sample_repeats.not_deterministic(found),

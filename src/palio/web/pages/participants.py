@@ -12,8 +12,7 @@ from palio.web.http.request import Request, signed_in
 from palio.web.models import Challenge, Registration, Role
 from palio.web.pages.dashboard import dashboard_context
 from palio.web.queries.participants import registrations
-from palio.web.verbs.bulk import several
-from palio.web.verbs.joining import decide
+from palio.web.verbs.joining import decide_several
 
 _ON_A_PAGE = 100
 
@@ -39,15 +38,17 @@ def participants(request: Request[Challenge], challenge: str) -> HttpResponse:
 
 @require_POST
 def decide_join_requests(request: Request[Challenge], challenge: str) -> HttpResponse:
-    """Approve or refuse several join requests. `do` is `approve` or `refuse`, `registration` lists their IDs."""
+    """Approve or refuse several join requests. `do` is `approve` or `refuse`, `registration` lists their IDs.
+
+    `approve-all` and `refuse-all` do so with those that the page has shown, which `shown` lists, and that are pending.
+    """
     found, actor = request.subject, signed_in(request)
-    approve = request.POST.get("do") == "approve"
-    chosen = found.registrations.filter(pk__in=request.POST.getlist("registration")).select_related("user")
-    result = several(
-        chosen.order_by("created"),
-        lambda each: decide(each, approve=approve, actor=actor),
-        lambda each: each.user.username,
-    )
+    do, every = request.POST.get("do", "").removesuffix("-all"), request.POST.get("do", "").endswith("-all")
+    approve = do == "approve"
+    chosen = found.registrations.filter(pk__in=request.POST.getlist("shown" if every else "registration"))
+    if every:
+        chosen = chosen.filter(state=Registration.State.PENDING)
+    result = decide_several(chosen, approve=approve, actor=actor)
     if result.done:
         said = "approved" if approve else "refused"
         messages.success(request, f"{counted(result.done, 'join request')} {said}.")

@@ -1,11 +1,13 @@
 """The audit log of a challenge, newest first."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 from django.db.models import QuerySet
 from pydantic import BaseModel
 
+from palio.core.errors import PalioError
 from palio.web.models import Challenge, Event, Submission
 
 PLATFORM = "the platform"
@@ -13,12 +15,14 @@ PLATFORM = "the platform"
 
 class AuditLogFilter(BaseModel, frozen=True):
     """Filters of pages and API; empty means all. `person` is a username or PLATFORM, `kind` a full event kind or the
-    part before the dot, such as `submission`.
+    part before the dot, such as `submission`. `since` and `until` are days such as 2026-03-01, UTC, and include them.
     """
 
     person: str = ""
     submission: str = ""
     kind: str = ""
+    since: str = ""
+    until: str = ""
 
     @classmethod
     def of(cls, given: Mapping[str, str]) -> "AuditLogFilter":
@@ -33,6 +37,7 @@ class AuditLogFilter(BaseModel, frozen=True):
 
 
 def find(challenge: Challenge, wanted: AuditLogFilter) -> QuerySet[Event]:
+    """Raises PalioError "date-invalid"."""
     rows = challenge.events.select_related("actor", "submission__file", "submission__team").order_by("-id")
     if wanted.person == PLATFORM:
         rows = rows.filter(actor=None)
@@ -42,7 +47,19 @@ def find(challenge: Challenge, wanted: AuditLogFilter) -> QuerySet[Event]:
         rows = rows.filter(submission=wanted.submission)
     if wanted.kind:
         rows = rows.filter(kind=wanted.kind) if "." in wanted.kind else rows.filter(kind__startswith=f"{wanted.kind}.")
+    if wanted.since:
+        rows = rows.filter(time__gte=_day(wanted.since, "since"))
+    if wanted.until:
+        rows = rows.filter(time__lt=_day(wanted.until, "until") + timedelta(days=1))
     return rows
+
+
+def _day(written: str, field: str) -> datetime:
+    """The beginning of the day."""
+    try:
+        return datetime.strptime(written, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise PalioError("date-invalid", field=field, value=written) from None
 
 
 def kinds(challenge: Challenge) -> list[str]:

@@ -4,8 +4,10 @@ from django import template
 
 from palio.web.models import Event, Submission
 from palio.web.queries.audit_log import of_submission
+from palio.web.queries.event_sentences import sentence
 
 register = template.Library()
+register.filter("sentence", sentence)
 _SHOWN = 30
 
 

@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from palio.core.bundle.model import Bundle
@@ -11,6 +12,7 @@ from palio.core.errors import PalioError
 from palio.web.models import Challenge, ChallengeVersion, Registration, User
 from palio.web.storage.bundles import bundle_of
 from palio.web.verbs import events, notices
+from palio.web.verbs.bulk import BulkResult, several
 from palio.web.verbs.teams import ensure_team, leave_for_good
 
 
@@ -120,6 +122,15 @@ def decide(registration: Registration, *, approve: bool, actor: User) -> Registr
         )
         notices.decided(locked, at=locked.decided)
     return locked
+
+
+def decide_several(registrations: QuerySet[Registration], *, approve: bool, actor: User) -> BulkResult:
+    """Decide on each, the oldest first; one that is refused does not hold up the others."""
+    return several(
+        registrations.select_related("user").order_by("created"),
+        lambda each: decide(each, approve=approve, actor=actor),
+        lambda each: each.user.username,
+    )
 
 
 def withdraw(challenge: Challenge, user: User) -> None:

@@ -51,13 +51,16 @@ def publish_bundle(
     draft: bool = False,
     note: str = "",
     accept_findings: str = "",
+    same_data: bool = False,
+    base: int | None = None,
 ) -> Publication:
     """Check the bundle in `folder`, store a copy, and make it the current version of the challenge `slug`.
 
     Without a slug, one is made from the title. A draft is visible only to its organizers; publishing again without
     `draft` makes it visible to everyone. A new version of a challenge with submissions needs a `note`. New data is
-    audited; `accept_findings` is the reason why serious findings are acceptable. Raises PalioError listing all problems
-    of the bundle, or "data-findings".
+    audited; `accept_findings` is the reason why serious findings are acceptable. `same_data`: it is that of the current
+    version, so it is not audited again. `base`: the number that the current version must have. Raises PalioError
+    listing all problems of the bundle, "data-findings" or "edit-outdated".
     """
     content = read_new(folder)
     reading = reading_at(content, Path(content["root"]))
@@ -69,12 +72,12 @@ def publish_bundle(
         raise PalioError("folder-unreadable", path=folder, reason="its files were changed while it was being published")
     keep_reading(digest, content)
     audited = Audited()
-    if content["has_images"] and not _is_current(name, digest):
+    if content["has_images"] and not same_data and not _is_current(name, digest):
         audited = audit_data(bundle_path(settings.FOLDERS, digest))
     accepted = accept(audited, accept_findings)
     try:
         with transaction.atomic():
-            version, is_new = _publish(name, digest, bundle, actor=actor, draft=draft, note=note)
+            version, is_new = _publish(name, digest, bundle, actor=actor, draft=draft, note=note, base=base)
             if accepted:
                 events.record(
                     "challenge.findings_accepted",
@@ -139,9 +142,11 @@ def _keep(bundle: Bundle) -> str:
 
 
 def _publish(
-    slug: str, digest: str, bundle: Bundle, *, actor: User | None, draft: bool, note: str
+    slug: str, digest: str, bundle: Bundle, *, actor: User | None, draft: bool, note: str, base: int | None
 ) -> tuple[ChallengeVersion, bool]:
     challenge = Challenge.objects.select_for_update().filter(slug=slug).first()
+    if base is not None and challenge and challenge.current and challenge.current.number != base:
+        raise PalioError("edit-outdated", number=challenge.current.number, base=base)
     if challenge is None:
         challenge = _make(slug, bundle, actor)
     else:

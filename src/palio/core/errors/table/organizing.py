@@ -28,6 +28,43 @@ KINDS: dict[str, FailureKind] = {
         "Say what changed and why: palio publish BUNDLE --note TEXT, or in the form.",
         status=422,
     ),
+    "edit-invalid": FailureKind(
+        _O,
+        "The edit has {count} that cannot be used.",
+        "Fix what is listed. Nothing was changed.",
+        status=422,
+    ),
+    "edit-impossible": FailureKind(
+        _O,
+        "`{field}` of competition.yaml cannot be edited here: {reason}.",
+        "Edit the file yourself and publish it as a new version.",
+        status=409,
+    ),
+    "edit-outdated": FailureKind(
+        _O,
+        "Version {number} was published while you edited version {base}.",
+        "Load the page again, and make your edit in the new version.",
+        status=409,
+    ),
+    "edit-reason-missing": FailureKind(
+        _O,
+        "The edit has no reason, which participants read beside the version that it makes.",
+        "Write what you changed and why, such as: the deadline moves because the server was down.",
+        status=422,
+    ),
+    "edit-empty": FailureKind(
+        _O,
+        "The edit changes nothing.",
+        "Change a date, a limit or a text first.",
+        status=422,
+    ),
+    "edit-unconfirmed": FailureKind(
+        _O,
+        "The edit has {count} that somebody could be harmed by.",
+        "Read what is listed. If you want it nevertheless, confirm it: with the box on the page, or `confirm` in the "
+        "API.",
+        status=409,
+    ),
     "data-findings": FailureKind(
         _O,
         "The data audit has {count}, which nobody has accepted yet.",

@@ -29,6 +29,12 @@ KINDS: dict[str, FailureKind] = {
         "Use one of these values.",
         status=422,
     ),
+    "date-invalid": FailureKind(
+        _U,
+        "The value `{value}` of “{field}” is not a day.",
+        "Write a day of the calendar as year, month and day, such as 2026-03-01.",
+        status=422,
+    ),
     "method-not-allowed": FailureKind(
         _U,
         "This address does not support {method}.",

@@ -1,0 +1,85 @@
+"""`palio disqualify` and `palio announce`: what organizers do on a platform beside publishing and re-scoring."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from palio.cli import rendering
+from palio.core.errors import PalioError
+
+MAX_TEXT_BYTES = 200_000
+
+
+@click.command()
+@click.argument("submission")
+@click.option("--reason", metavar="TEXT", help="Why, at most 500 characters. The team can read it.")
+@click.option("--undo", is_flag=True, help="Reinstate the submission instead.")
+@rendering.as_json_option
+def disqualify(submission: str, reason: str | None, undo: bool, as_json: bool) -> None:
+    """Remove the rank of SUBMISSION but keep its score.
+
+    The leaderboard marks it as disqualified, and its team can read the reason. Only organizers can do this, with a
+    token that has the scope `organize`.
+    """
+    from palio.client import connect
+    from palio.client.organizing import disqualify as send
+
+    if undo == (reason is not None):
+        raise click.UsageError("Give a reason with --reason TEXT, or reinstate the submission with --undo.")
+    if reason is not None and not reason.strip():
+        raise PalioError("reason-missing")
+    done = send(connect(), submission, reason or "")
+    if as_json:
+        rendering.echo_json(done)
+    else:
+        what = "reinstated" if undo else "disqualified"
+        click.echo(f"Submission {done['id']} of {done['team']} to “{done['phase']}” is {what}.")
+
+
+@click.command()
+@click.argument("challenge", required=False)
+@click.option("--title", required=True, help="The title, at most 200 characters.")
+@click.option("--text", help="The text, in Markdown.")
+@click.option(
+    "--file",
+    "path",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
+    help="Read the text from this file; - reads standard input.",
+)
+@rendering.as_json_option
+def announce(challenge: str | None, title: str, text: str | None, path: Path | None, as_json: bool) -> None:
+    """Post an announcement to everyone who can see CHALLENGE.
+
+    It appears on the challenge's overview, in its Announcements tab and in its feed. Only organizers can do this, with
+    a token that has the scope `organize`.
+    """
+    from palio.client import connect
+    from palio.client.organizing import announce as send
+    from palio.client.submitting import resolve_challenge
+
+    if (text is None) == (path is None):
+        raise click.UsageError("Give the text with either --text or --file.")
+    connection = connect()
+    slug = resolve_challenge(connection, challenge)
+    made = send(connection, slug, title, _read(path) if path else text or "")
+    address = f"{connection.url}/c/{slug}/announcements/"
+    if as_json:
+        rendering.echo_json(made | {"url": address})
+    else:
+        click.echo(f"Posted “{made['title']}”.")
+        click.echo(address)
+
+
+def _read(path: Path) -> str:
+    """The text of a file, which may be standard input. Raises click.BadParameter."""
+    data = sys.stdin.buffer.read(MAX_TEXT_BYTES + 1) if str(path) == "-" else b""
+    if str(path) != "-":
+        with path.open("rb") as file:
+            data = file.read(MAX_TEXT_BYTES + 1)
+    if len(data) > MAX_TEXT_BYTES:
+        raise click.BadParameter(f"{path} is larger than {MAX_TEXT_BYTES // 1000} kB. Shorten it.")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise click.BadParameter(f"{path} is not UTF-8 text. Save it as UTF-8.") from None

@@ -1,0 +1,20 @@
+"""An organizer's requests to a platform: judge a submission, announce."""
+
+from typing import Any
+from urllib.parse import quote
+
+from palio.client.connection import Connection, new_key
+
+
+def disqualify(connection: Connection, submission: str, reason: str) -> dict[str, Any]:
+    """Remove its rank; an empty reason reinstates it. Returns the submission as its organizers see it."""
+    address = f"/submissions/{quote(submission, safe='')}/judge"
+    done: dict[str, Any] = connection.post(address, {"disqualified": reason}, again=True)
+    return done
+
+
+def announce(connection: Connection, challenge: str, title: str, text: str) -> dict[str, Any]:
+    """Post an announcement, whose text is Markdown, and return it."""
+    address = f"/challenges/{quote(challenge, safe='')}/manage/announcements"
+    made: dict[str, Any] = connection.post(address, {"title": title, "text": text}, key=new_key())
+    return made
