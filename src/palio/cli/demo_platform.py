@@ -64,7 +64,7 @@ def submit_as_participant(address: str, submission: Path) -> int:
     _show_command(f"palio join {SLUG}")
     context.invoke(join, challenge=SLUG, accept_terms=True)
     _show_command(f"palio submit {submission} --wait")
-    exit_code = context.invoke(submit, file=submission, challenge=SLUG, note="from the demo", wait=True)
+    exit_code = context.invoke(submit, submission=str(submission), challenge=SLUG, note="from the demo", wait=True)
     return exit_code if isinstance(exit_code, int) else 0
 
 
