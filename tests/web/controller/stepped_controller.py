@@ -57,7 +57,8 @@ class SteppedController:
             statistics=StatisticsUpdate(settings.FOLDERS, start=lambda job: job()),
             migration=PhaseMigration(start=lambda job: job()),
         )
-        controller.watch.look()
+        for watch in controller._pools.watches:
+            watch.look()
         return controller
 
     def engines(self) -> Engines:

@@ -1,7 +1,7 @@
 """Everything a worker needs to evaluate an attempt, as JSON for another process. Does not import Django."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,7 +17,8 @@ from palio.core.submission.kinds import SubmissionFile
 @dataclass(frozen=True)
 class Assignment:
     """`collected`: predictions of an earlier attempt; only these are scored. `store_url`: where the submission must be
-    fetched from, if not empty; then its path is inside `.work` of the run folder.
+    fetched from, if not empty; then its path is inside `.work` of the run folder. `engine_settings`: what the worker
+    adds to its environment before it opens the engine.
     """
 
     identity: str
@@ -32,6 +33,7 @@ class Assignment:
     collected: Path | None = None
     substitutes: Substitutes = NO_SUBSTITUTES
     store_url: str = ""
+    engine_settings: Mapping[str, str] = field(default_factory=dict)
 
     def attempt(self) -> Attempt:
         """Read the bundle. Raises PalioError if it cannot be read or the phase cannot be evaluated."""
@@ -59,6 +61,7 @@ class Assignment:
             "submission_id": self.submission_id,
             "substitutes": self.substitutes.as_json(),
             "store_url": self.store_url,
+            "engine_settings": dict(self.engine_settings),
             "collected": str(self.collected) if self.collected else None,
         }
 
