@@ -173,7 +173,7 @@ def _control(seconds: float) -> Report:
         migration=PhaseMigration(start=lambda _: None),
     )
     controller.watch.found = replace(controller.watch.found, name="docker", trouble="", runs_in_parallel=True)
-    controller._cleanup.look = lambda engine: None  # type: ignore[method-assign]  # noqa: ARG005
+    controller._cleanup.look = lambda engines: None  # type: ignore[method-assign]  # noqa: ARG005
     ticks, most, deadline = [], 0, time.monotonic() + seconds
     while (begin := time.monotonic()) < deadline:
         controller.tick()

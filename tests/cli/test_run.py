@@ -118,6 +118,15 @@ def test_score_predictions(palio: Callable[..., Outcome], bundle: Path, engine: 
     assert outcome.exit_code == 0
 
 
+@pytest.mark.bubblewrap
+def test_engine_that_only_a_platform_maps_is_ignored_with_a_note(palio: Callable[..., Outcome], tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "named", yaml=YAML + "  engine: gpu\n")
+    Path("answers.csv").write_text(answers(ANSWERS))
+    outcome = palio("score", "answers.csv", "--challenge", bundle, "--engine", "bubblewrap")
+    assert outcome.exit_code == 0
+    assert "note        palio.engine is 'gpu', a name that only a platform maps; it is ignored here" in outcome.out
+
+
 def test_score_names_what_is_missing(palio: Callable[..., Outcome], bundle: Path, engine: str) -> None:
     Path("answers.csv").write_text(answers({"one.txt": "yes", "three.txt": "yes"}))
     outcome = palio("score", "answers.csv", "--challenge", bundle, "--engine", engine)

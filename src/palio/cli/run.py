@@ -202,6 +202,8 @@ def evaluate(
     for note in submission.notes:
         say(f"  note        {note}")
     say(f"  engine      {engine.describe()} ({why})")
+    if wanted_engine := phase.rules.engine:
+        say(f"  note        palio.engine is {wanted_engine!r}, a name that only a platform maps; it is ignored here")
     if unenforced := [each.property for each in engine.guarantees() if each.enforcement is Enforcement.NONE]:
         say(f"  warning     this engine cannot enforce on this machine: {', '.join(unenforced)}")
     evaluation = Evaluation(attempt, engine, folder, key=key, substitutes=known_images)

@@ -137,7 +137,7 @@ def status(submission: str | None, challenge: str | None, wait: bool, as_json: b
     if wait or current["ended"]:
         return _show_end(_watch(connection, submission, say), say, as_json=as_json)
     _Stages(say).show(current)
-    say("" if current["state"] == "queued" else "running")
+    say("" if current["state"] == "queued" or current.get("waiting") else "running")
     if as_json:
         rendering.echo_json(current)
     return 0
@@ -290,6 +290,7 @@ class _Stages:
         self._attempt: str | None = None
         self._done: set[str] = set()
         self._waited = ""
+        self._held: Any = None
 
     def show(self, current: Any) -> None:
         attempt = current["attempt"]
@@ -310,6 +311,7 @@ class _Stages:
                 self._close(attempt["stages"])
                 self._say(f"  {stage:<10}  ", newline=False)
                 self._shown = stage
+            self._hold(current.get("waiting"))
             if current["ended"] or (record and record["wall_s"] is not None and stage != current["state"]):
                 self._close(attempt["stages"])
 
@@ -318,6 +320,13 @@ class _Stages:
         if text and text != self._waited:
             self._say(f"  {'queued':<10}  {text}")
             self._waited = text
+
+    def _hold(self, waiting: Any) -> None:
+        """Says that the cluster holds the shown stage back; in the same line, which ends with its duration."""
+        if waiting and self._held != waiting:
+            number = f", number {waiting['position']} in the cluster's queue" if waiting["position"] else ""
+            self._say(f"waiting for quota{number} … ", newline=False)
+        self._held = waiting
 
     def _close(self, stages: Any) -> None:
         from palio.core.quantities import duration_text, size_text

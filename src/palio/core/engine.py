@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 from palio import __version__
 from palio.core.quantities import KIB, MIB
@@ -225,6 +225,15 @@ class JobResult:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """A job that its engine has accepted, and that starts once others no longer use what it needs. `position`: in the
+    engine's queue, from 1; None if unknown.
+    """
+
+    position: int | None = None
+
+
+@dataclass(frozen=True)
 class Collected:
     """What was copied out of a job's output folder. `refused` gives a reason per rejected entry."""
 
@@ -320,3 +329,11 @@ class Engine(Protocol):
 
     def job_names(self) -> frozenset[str]:
         """Names of all jobs on the engine, running or not, regardless of who started them."""
+
+
+@runtime_checkable
+class QueueingEngine(Protocol):
+    """An engine that may hold a job back until there is room for it."""
+
+    def waiting(self, work: Work) -> Waiting | None:
+        """That the work waited when it was last polled; None if it did not."""

@@ -144,6 +144,7 @@ RULES = [
     'palio: {blind: {inputs: "*.txt", case: "{case}_*.txt", restore: [{json: p.json}, {csv: a.csv, column: x}]}}\n',
     "palio: {monai: {image: 'example.org/m:1', csv: a.csv, columns: [x, y], classes: [a, b], files: '{case}.png'}}\n",
     "palio: {statistics: {cases: cases.csv, kind: classification, metric: accuracy}, ranking: {choose: last}}\n",
+    "palio: {engine: gpu}\n",
     "palio: {monai: {csv: answers.csv, columns: [file, answer], classes: [no, yes]}}\n",
     "palio: {sample: {input: input_data, expect: reference_data/answers.csv}}\n",
     "palio: {sample: {input: input_data, twice: false}}\n",
@@ -205,7 +206,7 @@ def test_export_knows_every_rule() -> None:
     """A rule that is new in the model has to be written too: add it to the block, to RULES above, and here."""
     assert {field.name for field in fields(Rules)} == {
         "data", "submissions", "build", "predict", "score", "logs_sample", "logs_predict", "logs_score", "scores",
-        "feedback", "sample", "blind", "statistics", "ranking", "monai",
+        "feedback", "sample", "blind", "statistics", "ranking", "monai", "engine",
     }  # fmt: skip
 
 

@@ -83,6 +83,7 @@ palio:
   blind: {inputs: "*.jpg", restore: [{csv: classification_results.csv, column: file}]}
   statistics: {cases: cases.csv, kind: classification, metric: f1_weighted}
   ranking: {choose: last, ties: min}
+  engine: gpu-large
   scores: hidden
 """
 
@@ -167,6 +168,7 @@ def test_whole_and_minimal_bundle(write_bundle: WriteBundle) -> None:
         blind=BlindPolicy("*.jpg", (Restore("classification_results.csv", "file"),)),
         statistics=StatisticsPolicy("cases.csv", "classification", "f1_weighted"),
         ranking=RankingPolicy("last", "min"),
+        engine="gpu-large",
     )
     handover = datetime(2025, 3, 1, 11, 30, tzinfo=UTC)
     development = replace(plain, name="Development", end=handover, tasks=(task,), rules=rules)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from tests.engines.kubernetes.fake_api import Asked, FakeApi, Reply, refusal, serving
 
-from palio.core.engine import Collected, End, Job, JobResult, Limits, Mount
+from palio.core.engine import Collected, End, Job, JobResult, Limits, Mount, Waiting
 from palio.core.errors import PalioError
 from palio.core.quantities import MIB
 from palio.engines.docker import ImageConfig
@@ -537,10 +537,43 @@ def test_job_that_waits_in_a_queue_is_waited_for(engine: KubernetesEngine, serve
     assert found["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "challenge"
     found["spec"]["suspend"] = True
     found["status"] = {"conditions": [{"type": "Suspended", "status": "True", "reason": "JobSuspended"}]}
+    assert engine.waiting(job) is None
     assert engine.poll(job) is None
+    assert engine.waiting(job) == Waiting(position=None)  # there is no Kueue to ask
     found["spec"]["suspend"] = False
     server.end(job, "exit-0")
     assert ended(engine, job).succeeded
+    assert engine.waiting(job) is None
+
+
+def test_place_in_the_queue_and_quota_that_was_revoked(
+    engine: KubernetesEngine, server: Server, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that has run is not waited for: Kueue would run it once more."""
+    monkeypatch.setattr(engine_module, "_LOOK_S", 0.0)
+    queue = ENDS.parent / "queue"
+    engine._settings = replace(engine._settings, queue="challenge")
+    engine.start(job)
+    found = server.objects[f"{JOBS}/{job.name}"]
+    found["spec"]["suspend"] = True
+    evicted = json.loads((queue / "workload-evicted.json").read_text())
+    server.objects["/apis"] = json.loads((queue / "groups.json").read_text())
+    server.objects["/apis/kueue.x-k8s.io/v1beta1/namespaces/palio-jobs/workloads"] = {"items": [evicted]}
+    of_queue = "/apis/visibility.kueue.x-k8s.io/v1beta1/namespaces/palio-jobs/localqueues/challenge/pendingworkloads"
+    server.objects[of_queue] = json.loads((queue / "pending-workloads.json").read_text())
+    assert engine.poll(job) is None
+    assert engine.waiting(job) == Waiting(position=2)
+    found["spec"]["suspend"] = False
+    server.end(job, "running")
+    state = server.objects[f"{PODS}/{job.name}-x"]["status"]["containerStatuses"][0]["state"]
+    state["running"]["startedAt"] = engine._cluster.now().isoformat()
+    assert engine.poll(job) is None
+    assert engine.waiting(job) is None
+    found["spec"]["suspend"] = True
+    del server.objects[f"{PODS}/{job.name}-x"]
+    with pytest.raises(PalioError, match=r"its quota was revoked \(Evicted: Preempted: ") as raised:
+        ended(engine, job)
+    assert raised.value.failure.code == "engine-fault"
 
 
 def test_limits_beyond_every_node_are_refused(engine: KubernetesEngine, server: Server) -> None:

@@ -11,6 +11,7 @@ from palio.core.errors import PalioError
 from palio.core.quantities import MIB
 from palio.engines.kubernetes import experiment
 from palio.engines.kubernetes.experiment import Enforced, find_enforced, node_kinds
+from palio.engines.kubernetes.settings import Settings
 
 NOW = datetime.now(UTC)
 EXITED = JobResult(End.EXITED, 0, NOW, NOW)
@@ -73,6 +74,20 @@ def test_node_that_is_not_for_jobs_is_not_tried() -> None:
     lost = node("lost")
     lost["status"]["conditions"] = [{"type": "Ready", "status": "Unknown"}]
     assert list(node_kinds([tainted, lost, node("cordoned", unschedulable=True), node("a")]).values()) == ["a"]
+
+
+def test_only_the_nodes_of_the_settings_are_tried(tmp_path: Path) -> None:
+    """And each choice of nodes has a result of its own, so that two do not replace each other's."""
+    gpu = node("gpu", taints=[{"key": "pool", "value": "gpu", "effect": "NoSchedule"}])
+    gpu["metadata"]["labels"]["pool"] = "gpu"
+    run, nodes = Nodes(a=LIMITED, gpu=LIMITED | {"processes": 64}), [gpu, node("a")]
+    chosen = Settings(tmp_path, node_selector="pool=gpu", tolerations="pool=gpu:NoSchedule")
+    for _ in range(2):
+        assert find(tmp_path, run, *nodes) == ALL
+        assert find_enforced(tmp_path, ["palio-jobs", ""], nodes, "palio:1", run, settings=chosen) != ALL
+    assert run.ran == ["a", "gpu"]
+    assert node_kinds(nodes, replace(chosen, tolerations="pool=cpu")) == {}
+    assert list(node_kinds(nodes, replace(chosen, tolerations="pool")).values()) == ["gpu"]
 
 
 @pytest.mark.parametrize(

@@ -191,6 +191,19 @@ def test_trial_runs_on_its_node() -> None:
     assert "nodeSelector" not in pod(manifest())
 
 
+def test_job_runs_on_the_nodes_of_the_settings() -> None:
+    chosen = replace(SETTINGS, node_selector="pool=gpu,zone=a", tolerations="nvidia.com/gpu,pool=gpu:NoSchedule")
+    placed = pod(manifest(settings=chosen))
+    assert placed["nodeSelector"] == {"pool": "gpu", "zone": "a"}
+    assert placed["tolerations"] == [
+        *pod(manifest())["tolerations"],
+        {"operator": "Exists", "key": "nvidia.com/gpu"},
+        {"operator": "Equal", "key": "pool", "value": "gpu", "effect": "NoSchedule"},
+    ]
+    trial = pod(manifest(settings=chosen, node="node1"))
+    assert (trial["nodeSelector"], trial["tolerations"]) == ({"kubernetes.io/hostname": "node1"}, placed["tolerations"])
+
+
 def test_spec_digest_ignores_how_palio_runs_it() -> None:
     def digest(**more: Any) -> str:
         return str(manifest(**more)["metadata"]["annotations"][SPEC])
@@ -199,6 +212,7 @@ def test_spec_digest_ignores_how_palio_runs_it() -> None:
         {"settings": replace(SETTINGS, gate_image="x")},
         {"launcher": "l", "starts": ["a"]},
         {"node": "node1"},
+        {"settings": replace(SETTINGS, node_selector="pool=gpu", tolerations="gpu", queue="other")},
         {"targets": ["the internet,tcp,1.1.1.1,443"], "settings": replace(SETTINGS, gate_image="x")},
     ]
     assert {digest(**more) for more in others} == {digest()}
@@ -271,6 +285,8 @@ def test_what_a_server_drops_or_changes_is_named() -> None:
         ("FOLDER", "shared", "an absolute path"),
         ("NAMESPACE", "Palio Jobs", "a name in Kubernetes"),
         ("REGISTRY", "https://registry.example", "a host"),
+        ("NODE_SELECTOR", "pool", "labels of nodes, such as `pool=gpu`"),
+        ("TOLERATIONS", "gpu:Never", "taints, such as `nvidia.com/gpu`"),
     ],
 )
 def test_wrong_settings_are_refused(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, allowed: str) -> None:

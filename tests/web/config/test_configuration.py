@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from palio.core.errors import PalioError
+from palio.engines.named import NamedEngine
 from palio.web.config.configuration import Configuration, read_configuration
 
 SECRET = "s3cret-" * 10
@@ -64,6 +65,16 @@ def test_substitutes_from_file_and_environment(tmp_path: Path) -> None:
     read = read_configuration({"PALIO_IMAGES": "a.example/y:1=python:4"}, tmp_path)
     assert [read.images.of(f"a.example/{name}:1") for name in "xyz"] == ["python:3", "python:4", None]
     assert read.port == 9000
+
+
+def test_named_engines_from_file_and_environment(tmp_path: Path) -> None:
+    write_toml(tmp_path, '[engines.gpu]\nengine = "kubernetes"\nqueue = "gpu"\n[engines.large]\nslots = 2\n')
+    large, gpu = NamedEngine(slots=2), NamedEngine(engine="kubernetes", queue="gpu")
+    assert read_configuration({}, tmp_path).engines.by_name == (("gpu", gpu), ("large", large))
+    replaced = read_configuration({"PALIO_ENGINES": '{"small": {"slots": 2}}'}, tmp_path).engines
+    assert replaced.by_name == (("small", large),)
+    write_toml(tmp_path, "[engines.gpu]\nslots = -1\ncpu = 2\n")
+    assert len(problems({}, tmp_path)) == 2
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.bundles import answers
 from tests.fakes import LastingEngine, ended
 
-from palio.core.engine import Job, JobResult, Work
+from palio.core.engine import Job, JobResult, Waiting, Work
 from palio.core.errors import PalioError
 
 
@@ -27,11 +27,14 @@ def exits(job: Job, output: Path) -> JobResult:
 
 @dataclass
 class ProgrammedEngine(LastingEngine):
-    """`lasting`: stages that do not end. `away`: it cannot be reached. `faults`: stages where it fails, and answers."""
+    """`lasting`: stages that do not end; `held`: of these, those that wait for room. `away`: it cannot be reached.
+    `faults`: stages where it fails, and answers.
+    """
 
     name: str = "docker"
     lasting: set[str] = field(default_factory=set)
     faults: dict[str, Exception] = field(default_factory=dict)
+    held: set[str] = field(default_factory=set)
     away: bool = False
     looked_at: set[str] = field(default_factory=set)
 
@@ -49,6 +52,9 @@ class ProgrammedEngine(LastingEngine):
         if self._what(work) in self.lasting:
             return None
         return super().poll(work)
+
+    def waiting(self, work: Work) -> Waiting | None:
+        return Waiting(2) if self._what(work) in self.held else None
 
     def remove(self, work: Work) -> None:
         if self.away:

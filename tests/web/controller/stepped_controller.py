@@ -60,7 +60,8 @@ class SteppedController:
             start_repeats=lambda job: job(),
             jobs=Jobs([]),  # they have tests of their own
         )
-        controller.watch.look()
+        for watch in controller._pools.watches:
+            watch.look()
         return controller
 
     def engines(self) -> Engines:

@@ -19,12 +19,15 @@ from tests.web.scored_submissions import publish
 from tests.web.world import World
 
 from palio.core.attempt.run_folder import RunFolder
+from palio.core.attempt.waiting import read_waiting
 from palio.core.bundle.model import SubmissionKind
-from palio.core.engine import End, Enforcement, Guarantee, Job, JobResult
+from palio.core.engine import End, Enforcement, Guarantee, Job, JobResult, Waiting
 from palio.core.errors import PalioError
 from palio.core.redaction.failure import PLATFORM_NEXT, RETRIED_NEXT
+from palio.engines.named import NamedEngine, NamedEngines
 from palio.web.controller import active_attempt, loop
 from palio.web.controller import moves as moves_made
+from palio.web.controller.assignment import Assignment
 from palio.web.leaderboard.snapshot import snapshot
 from palio.web.leaderboard.visibility import Visibility
 from palio.web.models import Attempt, ControllerBeat, Event, Submission
@@ -302,6 +305,27 @@ def test_overdue_stage_retried(stepped: SteppedController, world: World) -> None
     assert stepped.engine.left == []
 
 
+def test_stage_that_waits_for_quota_is_not_overdue(stepped: SteppedController, world: World) -> None:
+    """However long it waits; once it has begun, it has the time of a stage."""
+    stepped.engine.lasting.add("predict")
+    stepped.engine.held.add("predict")
+    submission = add_submission(world.team, world.bob).submission
+    stepped.run_until(lambda: latest(submission).state == "predict")
+    root = settings.FOLDERS.runs / latest(submission).identity
+    stepped.run_until(lambda: read_waiting(root) == Waiting(2))
+    for _ in range(3):
+        stepped.ahead_s += timedelta(hours=5).total_seconds()
+        stepped.controller.tick()
+    stepped.engine.held.clear()
+    stepped.run_until(lambda: read_waiting(root) is None)
+    for _ in range(5):
+        stepped.controller.tick()
+    assert (latest(submission).state, latest(submission).number) == ("predict", 1)
+    stepped.ahead_s += timedelta(minutes=6).total_seconds()
+    stepped.run_until(lambda: latest(submission).number == 2)
+    assert submission.attempts.get(number=1).failure_code == "stage-overdue"
+
+
 @pytest.mark.parametrize("shift", [timedelta(hours=1), timedelta(hours=-1)])
 def test_clock_changed(
     stepped: SteppedController, world: World, monkeypatch: pytest.MonkeyPatch, shift: timedelta
@@ -521,6 +545,68 @@ def test_slots_by_memory_and_cpus(make_controller: MakeDesk, world: World) -> No
     for _ in range(5):
         stepped.controller.tick()
     assert stepped.controller.active_attempts == 2
+
+
+GPU = NamedEngines((("gpu", NamedEngine(engine="docker", slots=1)),))
+
+
+def on_gpu(world: World, folder: Path) -> None:
+    """A phase "Large" before "Final", for which the bundle asks for the engine `gpu`."""
+    final = "  - max_submissions: 20\n    name: Final\n    start: 2026-01-01\n    tasks: [0]\n"
+    own = "    end: 2026-01-01\n    palio: {engine: gpu}\n"
+    large = final.replace("Final", "Large").replace("2026", "2025") + own
+    publish(world.challenge, write_bundle(folder, yaml=YAML.replace(final, large + final)))
+
+
+def submit_to(phase: str, world: World, extra: bytes) -> Submission:
+    submission = add_submission(world.team, world.bob, extra=extra).submission
+    Submission.objects.filter(pk=submission.pk).update(phase=phase)
+    Attempt.objects.filter(submission=submission).update(version=world.challenge.current)
+    return submission
+
+
+def test_named_engine_has_slots_of_its_own(make_controller: MakeDesk, world: World, tmp_path: Path) -> None:
+    """A phase whose slots are taken holds up nobody in another, although its attempts come first."""
+    on_gpu(world, tmp_path / "two-phases")
+    stepped = make_controller(slots=1, engines=GPU)
+    stepped.engine.lasting.add("predict")
+    large = [submit_to("Large", world, bytes([number])) for number in range(10)]
+    final = submit_to("Final", world, b"final")
+    stepped.run_until(lambda: stepped.controller.active_attempts == 2)
+    for _ in range(5):
+        stepped.controller.tick()
+    running = Attempt.objects.exclude(state="queued").values_list("submission__phase", flat=True)
+    assert sorted(running) == ["Final", "Large"]
+    assert (latest(final).state == "queued", ControllerBeat.objects.get().slots) == (False, 2)
+    assert sum(latest(each).state == "queued" for each in large) == 9
+
+
+def test_attempts_of_a_named_engine_get_its_settings(make_controller: MakeDesk, world: World, tmp_path: Path) -> None:
+    on_gpu(world, tmp_path / "two-phases")
+    named = NamedEngine(engine="docker", queue="q", node_selector="pool=gpu", tolerations="gpu")
+    stepped = make_controller(slots=4, engines=NamedEngines((("gpu", named),)))
+    stepped.engine.lasting.add("predict")
+    submissions = {phase: submit_to(phase, world, phase.encode()) for phase in ("Large", "Final")}
+    stepped.run_until(lambda: stepped.controller.active_attempts == 2)
+    given = {phase: stepped.controller._active[latest(each).identity].given for phase, each in submissions.items()}
+    assert {phase: each.engine_settings for phase, each in given.items()} == {
+        "Large": {
+            "PALIO_KUBERNETES_QUEUE": "q",
+            "PALIO_KUBERNETES_NODE_SELECTOR": "pool=gpu",
+            "PALIO_KUBERNETES_TOLERATIONS": "gpu",
+        },
+        "Final": {},
+    }
+    assert Assignment.from_json(given["Large"].as_json()) == given["Large"]
+
+
+def test_engine_that_was_removed_is_for_the_operator(make_controller: MakeDesk, world: World, tmp_path: Path) -> None:
+    on_gpu(world, tmp_path / "two-phases")
+    stepped = make_controller()
+    submission = submit_to("Large", world, b"large")
+    stepped.finish()
+    attempt = latest(submission)
+    assert (attempt.failure_code, attempt.failure_cause, submission.charged) == ("engine-removed", "platform", False)
 
 
 def test_limits_beyond_configuration_refused(make_controller: MakeDesk, world: World) -> None:

@@ -12,6 +12,8 @@ from tests.web.scored_submissions import add_submission, publish, scores, write_
 from tests.web.world import World
 
 from palio.core.attempt.states import State
+from palio.core.attempt.waiting import WaitingNote
+from palio.core.engine import Waiting
 from palio.core.errors import PalioError
 from palio.web.models import Attempt, Rescore, Submission
 from palio.web.queries.submission import run_folder
@@ -59,6 +61,25 @@ def test_scored_submission_page(mednist: World, browser: Browser) -> None:
     for said in ("<b>0.938</b>", "12.3", "more epochs", "palio verify receipt.json", f"/s/{submission.pk}/report/"):
         assert said in page
     assert "hx-trigger" not in page
+
+
+def test_waiting_for_quota_stated(mednist: World, browser: Browser) -> None:
+    submission = add_submission(mednist.team, state=State.PREDICT)
+    bob, root = browser(mednist.bob), run_folder(attempt_of(submission)).root
+    url, api = f"/s/{submission.pk}/live/", f"/api/v1/submissions/{submission.pk}"
+    assert "Waiting for quota" not in bob.get(url).text
+    assert bob.get(api).json()["waiting"] is None
+    (root / ".work").mkdir(parents=True, exist_ok=True)
+    note = WaitingNote(root)
+    note.write(Waiting(3))
+    page = " ".join(bob.get(url).text.split())
+    assert "<b>Waiting for quota.</b> The cluster starts this stage as soon as there is room for it." in page
+    assert "It is number 3 in the cluster's queue. The time limit has not started." in page
+    assert bob.get(api).json()["waiting"] == {"position": 3}
+    note.write(Waiting())
+    page = bob.get(url).text
+    assert ("Waiting for quota" in page, "in the cluster's queue" in page) == (True, False)
+    assert bob.get(api).json()["waiting"] == {"position": None}
 
 
 def test_substitute_image_stated(mednist: World, browser: Browser) -> None:

@@ -1,16 +1,19 @@
 """Publishing bundles, new ones and new versions."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from tests.bundles import YAML, write_bundle
 from tests.errors import code_of
 from tests.web.scored_submissions import add_submission
 from tests.web.world import World
 
-from palio.core.errors import PalioError
+from palio.core.errors import Cause, PalioError
+from palio.engines.named import NamedEngine, NamedEngines
 from palio.web.models import Challenge, Event, Role, StoredFile, Submission, User
 from palio.web.storage.bundles import bundle_of
 from palio.web.verbs.publish import publish, publish_bundle
@@ -109,6 +112,29 @@ def test_publish_draft_of_published(small_bundle: Path, world: World) -> None:
     assert code_of(lambda: publish(small_bundle, actor=world.alice, slug="mednist", draft=True)) == (
         "publish-not-draft"
     )
+
+
+def test_publish_for_an_engine_that_the_platform_names(
+    write: Write, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def has(**engines: NamedEngine) -> None:
+        named = NamedEngines(tuple(engines.items()))
+        monkeypatch.setattr(settings, "CONFIGURATION", replace(settings.CONFIGURATION, engines=named))
+
+    folder = write(YAML + "  engine: gpu\n")
+    with pytest.raises(PalioError) as raised:
+        publish(folder, actor=alice)
+    failure = raised.value.failure
+    assert (failure.code, failure.cause) == ("engine-unnamed", Cause.ORGANIZER)
+    assert failure.message == (
+        "The phase “Final” asks for the engine `gpu`, which this platform does not have. It has no named engines."
+    )
+    has(large=NamedEngine(slots=2), fast=NamedEngine())
+    with pytest.raises(PalioError, match="It has: large, fast"):
+        publish(folder, actor=alice)
+    assert not Challenge.objects.exists()
+    has(gpu=NamedEngine())
+    assert publish(folder, actor=alice).number == 1
 
 
 def test_publish_without_used_phase(write: Write, world: World) -> None:

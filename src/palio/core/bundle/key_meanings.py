@@ -153,6 +153,8 @@ MEANINGS = {
     "monai.columns": "its header: the names of inputs, then the predictions, such as [file, class]",
     "monai.classes": "the classes in the order of the network's outputs; a bundle's `channel_def` must have them",
     "monai.files": "the path of each case's file that the scoring program reads, such as `{case}.nii.gz`",
+    "palio.engine": "the name that the platform's operator gave to an engine, a pool of nodes or a queue; by default "
+    "the platform's engine; `palio run` ignores it",
     "palio.ranking": "how teams are ranked",
     "ranking.choose": "which submissions of a team are ranked: its best, its last, all, or the one that the team puts "
     "on the leaderboard; by default as `submission_rule` says",

@@ -208,6 +208,7 @@ class Rules:
     statistics: StatisticsPolicy | None
     ranking: RankingPolicy
     monai: MonaiPolicy
+    engine: str = ""  # the name of one of the platform's engines; empty: its default
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Reads the `palio:` block of competition.yaml, Palio's extension of other formats."""
 
+import re
 from dataclasses import replace
 from pathlib import PurePosixPath
 
@@ -30,6 +31,7 @@ from palio.core.files.globs import PatternError
 # Scoring programs write many files, but no page could show more than this.
 MAX_FILES = 1_000_000
 MOST_DIGITS = 6  # of a rounded score; more would hide nothing
+_ENGINE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _STEPS = (0.000001, 1e9)
 
 
@@ -56,9 +58,17 @@ def read_rules(block: Value | None, defaults: Rules, paths: Paths) -> Rules:
         statistics=_statistics(top.section("statistics")) if top.take("statistics") else None,
         ranking=_ranking(top.section("ranking"), defaults.ranking),
         monai=_monai(top.section("monai"), defaults.monai),
+        engine=top.read("engine", _engine_name, defaults.engine),
     )
     top.finish()
     return _with_feedback(rules, top)
+
+
+def _engine_name(value: Value) -> str:
+    name = text(value)
+    if not _ENGINE.fullmatch(name):
+        raise Refused(f"{value.found}; write the name that the platform's operator gave to an engine, such as gpu")
+    return name
 
 
 def _feedback(top: Section, default: FeedbackPolicy) -> FeedbackPolicy:

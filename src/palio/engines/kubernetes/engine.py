@@ -24,7 +24,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from palio.core.engine import GRACE_S, Collected, End, Guarantee, Job, JobResult, Limits, Work
+from palio.core.engine import GRACE_S, Collected, End, Guarantee, Job, JobResult, Limits, Waiting, Work
 from palio.core.errors import Cause, PalioError
 from palio.core.quantities import size_text
 from palio.engines.docker import ImageConfig
@@ -45,12 +45,14 @@ from palio.engines.kubernetes.classify import (
 )
 from palio.engines.kubernetes.experiment import Enforced, find_enforced
 from palio.engines.kubernetes.images import Images
+from palio.engines.kubernetes.kueue import Kueue
 from palio.engines.kubernetes.launch import launcher
 from palio.engines.kubernetes.logs import LogFollower
 from palio.engines.kubernetes.manifest import (
     JOB_NAME,
     MANAGED_BY,
     OPTIONAL,
+    QUEUE,
     SPEC,
     UID,
     job_manifest,
@@ -97,6 +99,7 @@ class _Watched:
     result: JobResult | None = None
     seen: Json = field(default_factory=dict)  # the pod as of the last look
     job: Json = field(default_factory=dict)  # and the job
+    waiting: Waiting | None = None  # for quota, as of the last look
 
 
 class KubernetesEngine:
@@ -119,6 +122,7 @@ class KubernetesEngine:
             listener = Listener(own_address(self._cluster, self._settings))
             self._proof = prove(self._cluster, self._settings, listener)
             self._targets = targets(listener) if self._proof.isolates else ()
+        self._kueue = Kueue(self._cluster, self._settings.namespace)
         self._watched: dict[str, _Watched] = {}
         self._enforced = Enforced(fault=f"{PREFIX}GATE_IMAGE is not set")
         namespace = self._settings.namespace
@@ -128,7 +132,7 @@ class KubernetesEngine:
         if image := self._settings.gate_image:
             nodes = self._cluster.get("/api/v1/nodes").get("items") or ()
             key = [namespace, self._settings.runtime_class]
-            self._enforced = find_enforced(self._settings.folder, key, nodes, image, self._try)
+            self._enforced = find_enforced(self._settings.folder, key, nodes, image, self._try, settings=self._settings)
 
     def describe(self) -> str:
         unverified = "" if self._cluster.is_verified else ", whose certificate the kubeconfig does not verify"
@@ -157,6 +161,10 @@ class KubernetesEngine:
             return self._images.poll(work)
         with self._faults_named("watching", work):
             return self._poll_job(work)
+
+    def waiting(self, work: Work) -> Waiting | None:
+        watched = self._watched.get(work.name)
+        return watched.waiting if watched else None
 
     def stop(self, work: Work) -> None:
         if not isinstance(work, Job):
@@ -278,7 +286,9 @@ class KubernetesEngine:
             self._enforce(job, watched, watched.seen)
             return None
         found = self._look(job, watched)
-        if found is None or found.ending is Ending.SUSPENDED:
+        is_suspended = found is not None and found.ending is Ending.SUSPENDED
+        watched.waiting = self._wait_for_quota(job, watched) if is_suspended else None
+        if found is None or is_suspended:
             if watched.seen:
                 self._follow(job, watched)
                 self._enforce(job, watched, watched.seen)
@@ -290,6 +300,14 @@ class KubernetesEngine:
             return None
         watched.result = self._ended(job, found, watched)
         return watched.result
+
+    def _wait_for_quota(self, job: Job, watched: _Watched) -> Waiting:
+        """Raises PalioError if the job's program has run: what Kueue would start again is a second run of it."""
+        if self._volume.has_run(job):
+            why = self._kueue.revoked(watched.job) or "it was suspended"
+            raise self._fault("running", job, f"its quota was revoked ({why})")
+        queue = watched.job["metadata"].get("labels", {}).get(QUEUE, "")
+        return Waiting(self._kueue.position(watched.job, queue) if queue else None)
 
     def _is_settled(self, watched: _Watched) -> bool:
         """Whether the container of a pod that is over has stopped, too."""

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -23,6 +24,7 @@ from palio.core.engine import Job, JobResult, Limits
 from palio.core.errors import PalioError
 from palio.core.quantities import MIB
 from palio.engines.kubernetes.api import Json
+from palio.engines.kubernetes.settings import Settings
 from palio.engines.output_space import output_size_bytes
 
 FRESH_S = 3600.0
@@ -80,16 +82,25 @@ class Enforced:
 
 
 def find_enforced(
-    folder: Path, key: list[str], nodes: Iterable[Json], image: str, run: Callable[[Job, str], JobResult | None]
+    folder: Path,
+    key: list[str],
+    nodes: Iterable[Json],
+    image: str,
+    run: Callable[[Job, str], JobResult | None],
+    *,
+    settings: Settings | None = None,
 ) -> Enforced:
     """What is kept in the folder if it is fresh and about the same `key` and nodes, else the result of an experiment.
 
-    `run` starts a job on the node of that name, waits for it, and removes it. Its log has to be read before.
+    `run` starts a job on the node of that name, waits for it, and removes it. Its log has to be read before. With
+    `settings`, only nodes that they select count.
     """
-    kinds = node_kinds(nodes)
+    kinds = node_kinds(nodes, settings)
     key = [str(_RULE), image, *key, *sorted(kinds)]
-    file = folder / _FILE
-    with (folder / f"{_FILE}.lock").open("w") as lock:
+    chosen = f"{settings.node_selector} {settings.tolerations}".strip() if settings else ""
+    name = f"palio-limits-{sha256(chosen.encode()).hexdigest()[:16]}.json" if chosen else _FILE
+    file = folder / name
+    with (folder / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # one process tries it for all
         if (kept := _read(file, key)) is not None:
             return kept
@@ -101,13 +112,17 @@ def find_enforced(
     return found
 
 
-def node_kinds(nodes: Iterable[Json]) -> dict[str, str]:
+def node_kinds(nodes: Iterable[Json], settings: Settings | None = None) -> dict[str, str]:
     """The name of a node of each kind on which jobs may run."""
+    selector, tolerated = (settings.labels, settings.tolerated) if settings else ({}, [])
     found: dict[str, str] = {}
     for node in nodes:
         status, spec, labels = node.get("status", {}), node.get("spec", {}), node["metadata"].get("labels", {})
         ready = any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions") or ())
-        barred = any(each.get("effect") != "PreferNoSchedule" for each in spec.get("taints") or ())
+        barred = not selector.items() <= labels.items() or any(
+            each.get("effect") != "PreferNoSchedule" and not any(_tolerates(one, each) for one in tolerated)
+            for each in spec.get("taints") or ()
+        )
         if not ready or barred or spec.get("unschedulable"):
             continue
         info = status.get("nodeInfo", {})
@@ -116,6 +131,14 @@ def node_kinds(nodes: Iterable[Json]) -> dict[str, str]:
         if len(found) < _KINDS:
             found.setdefault(kind, labels.get("kubernetes.io/hostname", ""))
     return found
+
+
+def _tolerates(toleration: Mapping[str, str], taint: Mapping[str, str]) -> bool:
+    return (
+        toleration["key"] == taint.get("key")
+        and toleration.get("value", taint.get("value", "")) == taint.get("value", "")
+        and toleration.get("effect", taint.get("effect")) == taint.get("effect")
+    )
 
 
 def wait(poll: Callable[[], JobResult | None]) -> JobResult | None:

@@ -125,8 +125,7 @@ def job_manifest(
         _add_keeper(pod, job, settings, output)
         if begin:
             pod["initContainers"] = [_begin_container(settings, begin)]
-    if node:
-        pod["nodeSelector"] = {"kubernetes.io/hostname": node}
+    _place(pod, settings, node)
     if targets:
         pod["initContainers"] = [probe_container(GATE, settings, "gate", targets), *pod.get("initContainers", [])]
     labels = {**MANAGED_BY, **({QUEUE: settings.queue} if settings.queue else {})}
@@ -141,6 +140,13 @@ def job_manifest(
         },
         "spec": spec,
     }
+
+
+def _place(pod: dict[str, Any], settings: Settings, node: str) -> None:
+    """On the node of that name, or on those of the settings."""
+    if selector := {"kubernetes.io/hostname": node} if node else settings.labels:
+        pod["nodeSelector"] = selector
+    pod["tolerations"] = [*pod["tolerations"], *settings.tolerated]
 
 
 def probe_container(name: str, settings: Settings, mode: str, arguments: Sequence[str]) -> dict[str, Any]:
@@ -172,8 +178,7 @@ def proof_manifest(
     pod["securityContext"] |= {"runAsUser": uid, "runAsGroup": uid}
     if init:
         pod["initContainers"] = [*init]
-    if node:
-        pod["nodeSelector"] = {"kubernetes.io/hostname": node}
+    _place(pod, settings, node)
     labels = {**CONTROL} if is_control else {**MANAGED_BY}
     return {
         "apiVersion": "batch/v1",

@@ -79,6 +79,10 @@ class Volume:
             half.rename(file)
         return file.read_text() == uid
 
+    def has_run(self, job: Job) -> bool:
+        """Whether a pod ran the job's program, as far as Palio knows."""
+        return (self._folder(job) / _POD).exists()
+
     def has_keeper(self, job: Job) -> bool:
         return (self._folder(job) / _KEPT).is_dir()
 

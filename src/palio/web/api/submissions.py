@@ -145,6 +145,12 @@ class PlaceOut(Schema):
     wait_s: float | None
 
 
+class WaitingOut(Schema):
+    """The cluster holds the job back until it has quota. `position` in its queue: 1 is next; null if unknown."""
+
+    position: int | None
+
+
 class ChoiceOut(Schema):
     """What the team can do now. `replaces`: putting it on the leaderboard takes another submission off."""
 
@@ -163,6 +169,7 @@ class WholeSubmissionOut(SubmissionOut):
     attempts: list[AttemptSummaryOut]
     cancel_counts: bool
     place: PlaceOut | None
+    waiting: WaitingOut | None
     choice: ChoiceOut | None
     columns: list[ColumnOut]
     standing: dict[str, Any] | None = None  # rank, rank range and interval of the primary score; only of one submission
@@ -296,7 +303,7 @@ def _is_full(request: Request[Submission]) -> bool:
 
 def _shown_quota(quota: submission_limits.Quota, user: User) -> dict[str, Any]:
     phase, refusal = quota.phase, quota.refusal
-    not_here = left_out(quota.kinds, user)
+    not_here = left_out(quota.kinds, user, phase)
     return {
         "phase": phase.name,
         "opens": phase.start,

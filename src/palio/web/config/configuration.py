@@ -19,12 +19,15 @@ from palio.core.errors import PalioError, counted
 from palio.core.files.staging import reading
 from palio.core.quantities import GIB
 from palio.engines import ENGINES
+from palio.engines.named import TABLE as NAMED
+from palio.engines.named import NamedEngines
 from palio.web.config import values as takes
 from palio.web.config.log_format import LOG_FORMATS
 from palio.web.config.values import Reader, ValueRefusedError, is_loopback
 
 FILE = "palio.toml"
 TABLE = "server"
+_TABLES = (IMAGES, NAMED)  # settings that are tables of their own
 MOST_WORKERS = 2  # unless more are asked for; each takes about 60 MiB
 _FROM_FILE = "_file"  # at the end of a setting's name: the value is the content of that file
 
@@ -78,6 +81,12 @@ class Configuration:
         Substitutes(),
         "images to use where a bundle names one that this machine lacks: the table `[images]` with lines such as "
         '`"codalab/codalab-legacy:py37" = "python:3.11-slim"`; in the environment `OLD=NEW,OLD=NEW`',
+    )
+    engines: NamedEngines = _setting(
+        takes.named_engines,
+        NamedEngines(),
+        "engines that bundles may choose by `palio.engine`: tables such as `[engines.gpu]`, see *Named engines*; in "
+        "the environment the same as a JSON object",
     )
     anyone_on_bubblewrap: bool = _setting(
         takes.flag, False, "let bubblewrap run submissions of people who are not operators of this platform"
@@ -182,27 +191,28 @@ def _of_file(file: Path, problems: list[str], *, required: bool) -> Iterator[tup
     if not required and not file.exists():
         return
     with reading(file):
-        content = file.read_bytes()
+        raw = file.read_bytes()
     try:
-        parsed = tomllib.loads(content.decode())
+        parsed = tomllib.loads(raw.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         problems.append(f"{file} is not valid TOML: {error}")
         return
-    outside = [key for key in parsed if key not in (TABLE, IMAGES)]
+    outside = [key for key in parsed if key not in (TABLE, *_TABLES)]
     problems += [f"{file}: move `{key}` into the table [{TABLE}]" for key in outside]
-    images = parsed.get(IMAGES, {})
-    if isinstance(images, dict):
-        yield IMAGES, images, f"{file}: [{IMAGES}]"
-    else:
-        problems.append(f"{file}: `{IMAGES}` is not a table")
+    for own in _TABLES:
+        content = parsed.get(own, {})
+        if isinstance(content, dict):
+            yield own, content, f"{file}: [{own}]"
+        else:
+            problems.append(f"{file}: `{own}` is not a table")
     table = parsed.get(TABLE, {})
     if not isinstance(table, dict):
         problems.append(f"{file}: `{TABLE}` is not a table")
         return
     for key, value in table.items():
         where, name = f"{file}: [{TABLE}] {key}", _setting_of(key)
-        if name == IMAGES:
-            problems.append(f"{where}: write a table [{IMAGES}] of its own")
+        if name in _TABLES:
+            problems.append(f"{where}: write a table [{name}] of its own")
         elif name is None:
             problems.append(f"{where}: unknown setting{_did_you_mean(key)}")
         elif key == name:

@@ -4,6 +4,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from palio.core.dockerfile.substitutes import Substitutes
+from palio.engines.named import NamedEngines
 from palio.web.config.configuration import Configuration
 
 
@@ -20,7 +21,7 @@ def configuration_table() -> str:
 def _shown(value: object) -> str:
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
-    if value in ("", (), Substitutes()):
+    if value in ("", (), Substitutes(), NamedEngines()):
         return ""
     return f"`{value:g}`" if isinstance(value, float) else f"`{value if not isinstance(value, Path) else str(value)}`"
 

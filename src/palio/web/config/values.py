@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from palio.core.dockerfile.substitutes import Substitutes, read_substitutes, read_words
 from palio.core.engine import PROPERTIES
+from palio.engines.named import NamedEngines, read_named_engines
 
 Reader: TypeAlias = Callable[[object], object]
 
@@ -76,6 +77,14 @@ def whole(least: int, most: int) -> Callable[[object], int]:
 def images(value: object) -> Substitutes:
     """Reads substitutes for images: the table [images], or OLD=NEW,OLD=NEW. Raises UnfitTableError."""
     found, problems = read_substitutes(value) if isinstance(value, dict) else read_words(str(value))
+    if problems:
+        raise UnfitTableError(problems)
+    return found
+
+
+def named_engines(value: object) -> NamedEngines:
+    """Reads the tables [engines.NAME], or a JSON object. Raises UnfitTableError."""
+    found, problems = read_named_engines(value)
     if problems:
         raise UnfitTableError(problems)
     return found

@@ -9,6 +9,7 @@ from palio.core.attempt.run_folder import Stage
 from palio.core.errors import Failure
 from palio.web.controller.assignment import Assignment
 from palio.web.controller.attempt_result import Outcome
+from palio.web.controller.pools import Pool
 from palio.web.controller.slots import Share
 from palio.web.controller.stepping import Order
 from palio.web.controller.worker import Worker
@@ -27,6 +28,7 @@ class ActiveAttempt:
     """
 
     given: Assignment
+    pool: Pool
     share: Share
     times: Mapping[Stage, timedelta]
     start: Callable[[Assignment, Order | Failure | None], Worker]

@@ -1,7 +1,7 @@
 """Everything a worker needs to evaluate an attempt, as JSON for another process. Does not import Django."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,8 +18,8 @@ from palio.core.submission.kinds import SubmissionFile
 class Assignment:
     """`collected`: predictions of an earlier attempt; only these are scored. `only_sample`: only the public cases run,
     in a folder that belongs to no attempt. `version` is the challenge's, `rescored` the attempt that left `collected`.
-    `store_url`: where the submission must be
-    fetched from, if not empty; then its path is inside `.work` of the run folder.
+    `store_url`: where the submission must be fetched from, if not empty; then its path is inside `.work` of the run
+    folder. `engine_settings`: what the worker adds to its environment before it opens the engine.
     """
 
     identity: str
@@ -37,6 +37,7 @@ class Assignment:
     only_sample: bool = False
     version: int | None = None
     rescored: str = ""
+    engine_settings: Mapping[str, str] = field(default_factory=dict)
 
     def attempt(self) -> Attempt:
         """Read the bundle. Raises PalioError if it cannot be read or the phase cannot be evaluated."""
@@ -76,6 +77,7 @@ class Assignment:
             "only_sample": self.only_sample,
             "version": self.version,
             "rescored": self.rescored,
+            "engine_settings": dict(self.engine_settings),
             "collected": str(self.collected) if self.collected else None,
         }
 

@@ -96,10 +96,8 @@ class Outcome:
         """What the earlier attempts say that failed as this one did, if such a failure is retried only once."""
         if self.failure is None or not FAILURES[self.failure.code].retried_once:
             return ()
-        same = [each for each in reversed(earlier) if each.failure_code == self.failure.code]
-        return tuple(
-            f"Attempt {each.identity}: {Failure.from_json(each.failure).message}" for each in same if each.failure
-        )
+        same = [(each.identity, each.failure) for each in reversed(earlier) if each.failure_code == self.failure.code]
+        return tuple(f"Attempt {name}: {Failure.from_json(failure).message}" for name, failure in same if failure)
 
     def as_last(self, attempts: int, same: tuple[str, ...] = ()) -> "Outcome":
         """The same outcome as that of the last attempt: it is not retried automatically. `same`: see `again_after`."""

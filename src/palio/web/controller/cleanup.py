@@ -11,7 +11,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -61,7 +61,7 @@ class Cleanup:
     def __init__(self, folders: Folders, engines: Engines, workers: Workers) -> None:
         self._folders, self._engines, self._workers = folders, engines, workers
         self._noted: set[str] = set()
-        self._kept: list[str] = []  # found on the engine by the thread, not decided yet
+        self._kept: dict[str, list[str]] = {}  # found on each engine by the thread, not decided yet
         self._has_found = False  # run folders with leftovers, in the thread
         self._looked_at_all: float | None = None
         self._looked = 0.0
@@ -72,9 +72,10 @@ class Cleanup:
         if (self._folders.runs / identity / ".work").exists():
             self._noted.add(identity)
 
-    def look(self, engine: str) -> None:
-        now = time.monotonic()
-        if not engine or (self._thread is not None and self._thread.is_alive()):
+    def look(self, engines: Sequence[str]) -> None:
+        """`engines` are those that respond, by name; a name may be empty."""
+        now, engines = time.monotonic(), [*filter(None, dict.fromkeys(engines))]
+        if not engines or (self._thread is not None and self._thread.is_alive()):
             return
         is_due = self._looked_at_all is None or now - self._looked_at_all > LOOK_S
         is_next = self._has_found or bool(self._kept)
@@ -87,10 +88,10 @@ class Cleanup:
             "version", "source", "submission__file", "submission__team"
         )
         left = [self._left(row) for row in rows]
-        unneeded = self._unneeded(self._kept)
+        unneeded = {engine: self._unneeded(names) for engine, names in self._kept.items()}
         self._noted = _unfinished(self._noted)  # the rest is done or belongs to no row
-        self._kept = []
-        self._thread = threading.Thread(target=self._run, args=(engine, left, unneeded, is_due), daemon=True)
+        self._kept = {}
+        self._thread = threading.Thread(target=self._run, args=(engines, left, unneeded, is_due), daemon=True)
         self._thread.start()
 
     def join(self) -> None:
@@ -116,23 +117,25 @@ class Cleanup:
 
     def _run(
         self,
-        engine: str,
+        engines: Sequence[str],
         left: Sequence[_Left],
-        unneeded: Sequence[_Unneeded],
+        unneeded: Mapping[str, Sequence[_Unneeded]],
         is_due: bool,
     ) -> None:
         for each in left:
             with about(each.identity, each.submission):
                 self._try(f"the leftovers of {each.identity}", partial(self._remove_left, each))
-        for job in unneeded:
-            with about(job.identity, job.submission):
-                log.warning("Removing %s from the engine: its attempt is not running", job.name)
-        if names := [job.name for job in unneeded]:
-            self._try("leftovers on the engine", lambda: self._workers.remove(engine, names))
+        for engine, jobs in unneeded.items():
+            for job in jobs:
+                with about(job.identity, job.submission):
+                    log.warning("Removing %s from the engine: its attempt is not running", job.name)
+            if names := [job.name for job in jobs]:
+                self._try("leftovers on the engine", partial(self._workers.remove, engine, names))
         if is_due:
             self._try("leftovers in run folders", self._look_at_folders)
             self._try("incomplete copies of inputs", lambda: settle(self._folders.inputs))
-            self._try("leftovers on the engine", lambda: self._look_at(engine))
+            for engine in engines:
+                self._try("leftovers on the engine", partial(self._look_at, engine))
 
     def _try(self, what: str, remove: Callable[[], object]) -> None:
         try:
@@ -163,7 +166,8 @@ class Cleanup:
         self._has_found = bool(found)
 
     def _look_at(self, engine: str) -> None:
-        self._kept = sorted(self._engines.open(engine)[0].job_names())
+        if names := sorted(self._engines.open(engine)[0].job_names()):
+            self._kept[engine] = names
 
 
 def _unfinished(identities: set[str]) -> set[str]:

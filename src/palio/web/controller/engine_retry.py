@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from palio.core.engine import Collected, Engine, Guarantee, Job, JobResult, Limits, Work
+from palio.core.engine import Collected, Engine, Guarantee, Job, JobResult, Limits, QueueingEngine, Waiting, Work
 from palio.core.errors import PalioError
 from palio.web.controller.engines import Engines
 
@@ -38,6 +38,7 @@ class RetryingEngine:
         self._engines, self._pause = engines, pause
         self._opened: Engine | None = None
         self._away_until = 0.0
+        self.waits: Waiting | None = None  # that the job waits that was polled last, as its engine says
         self._lost: set[str] = set()  # images that were being built when the engine became unreachable
 
     @property
@@ -73,6 +74,7 @@ class RetryingEngine:
                 self._engine().start(work)
                 self._lost.discard(work.name)
             result = self._engine().poll(work)
+            self.waits = self._opened.waiting(work) if isinstance(self._opened, QueueingEngine) else None
         except PalioError as error:
             if not self._is_away(error):
                 raise

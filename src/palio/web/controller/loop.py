@@ -26,6 +26,8 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from django.db import DatabaseError
@@ -34,6 +36,7 @@ from django.utils import timezone
 
 from palio.core.attempt.run_folder import Stage
 from palio.core.attempt.states import RUNNING, State, is_later
+from palio.core.attempt.waiting import read_waiting
 from palio.core.errors import Cause, Failure, PalioError, counted
 from palio.core.quantities import MIB, duration_text, size_text
 from palio.web.config.configuration import Configuration
@@ -44,7 +47,7 @@ from palio.web.controller.active_attempt import ActiveAttempt
 from palio.web.controller.assignment import Assignment
 from palio.web.controller.attempt_result import Outcome, broken
 from palio.web.controller.cleanup import Cleanup
-from palio.web.controller.engines import Engines, EngineWatch, Found
+from palio.web.controller.engines import Engines
 from palio.web.controller.expiry import Expiry
 from palio.web.controller.heartbeat import Heartbeat
 from palio.web.controller.lease import Lease, LeaseLostError
@@ -52,9 +55,10 @@ from palio.web.controller.mail import send_mail
 from palio.web.controller.migration import PhaseMigration
 from palio.web.controller.occasions import look_at_time
 from palio.web.controller.outgoing import Jobs, Periodic
+from palio.web.controller.pools import Pool, Pools
 from palio.web.controller.requirements import Requirements, RequirementsReader
 from palio.web.controller.sample_repeats import SampleRepeats
-from palio.web.controller.slots import NOTHING, Share, Slots
+from palio.web.controller.slots import NOTHING
 from palio.web.controller.statistics import StatisticsUpdate, in_thread
 from palio.web.controller.stepping import Order
 from palio.web.controller.traces import NoTraces, Traces
@@ -106,7 +110,6 @@ class Controller:
         self._workers = workers or WorkerProcesses(key, log_format=configuration.log_format, clock=self.lease.clock)
         self._heartbeat = heartbeat or Heartbeat()
         self._blamed = self._heartbeat.at_work  # what an earlier controller was working on when it was killed
-        self._slots = Slots(configuration)
         self._substitutes = configuration.images
         self._requirements = RequirementsReader(self.changed.set)
         self._active: dict[str, ActiveAttempt] = {}
@@ -115,7 +118,8 @@ class Controller:
         self._beaten = 0.0
         self._beat: tuple[object, ...] | None = None
         last = Attempt.objects.exclude(engine="").filter(started__isnull=False).order_by("-started").first()
-        self.watch = EngineWatch(configuration.engine, self._engines, self.changed, last.engine if last else "")
+        self._pools = Pools(configuration, self._engines, self.changed, last.engine if last else "")
+        self.watch = self._pools.default.watch
         self._cleanup = Cleanup(folders, self._engines, self._workers)
         self._expiry = Expiry()
         self._statistics = statistics or StatisticsUpdate(folders)
@@ -123,12 +127,13 @@ class Controller:
         self._jobs = jobs or Jobs([Periodic(send_mail), Periodic(look_at_time), Periodic(send_webhooks)])
         self._traces = traces or NoTraces()
         self._repeats = SampleRepeats(
-            folders, self._workers, self._requirements, self._substitutes, self._clock, start_repeats
+            folders, self._workers, self._requirements, self._pools, self._substitutes, self._clock, start_repeats
         )
 
     def run(self, stop: threading.Event) -> None:
         """Tick until `stop` is set; then leave all running attempts to the next controller."""
-        self.watch.start()
+        for watch in self._pools.watches:
+            watch.start()
         while not stop.is_set():
             begin = time.monotonic()
             try:
@@ -158,7 +163,7 @@ class Controller:
                 self._lose(identity)
         own_share = math.ceil(len(free) / self.lease.controllers)  # the others take theirs
         if not self.watch.found.runs_in_parallel:
-            own_share = max(0, self._most - len(self._active))
+            own_share = self._free(self._pools.default)
         for row in [*held.values(), *[*free.values()][:own_share]]:
             self._beat_if_due()
             if row.identity not in self._active:
@@ -172,8 +177,7 @@ class Controller:
         self._end_abandoned()
         self._count_losses()
         self._start_next()
-        if not self.watch.found.trouble:
-            self._cleanup.look(self.watch.found.name)
+        self._cleanup.look([each.found.name for each in self._pools.watches if not each.found.trouble])
         if self.lease.leads:
             self._expiry.look()
             self._migration.look()
@@ -218,10 +222,13 @@ class Controller:
         for active in self._active.values():
             active.worker.join(max(0.0, deadline - time.monotonic()))
 
-    @property
-    def _most(self) -> int:
-        """How many attempts are started: where jobs must not run side by side, one on this machine."""
-        return self._slots.count if self.watch.found.runs_in_parallel else int(self.lease.leads_here)
+    def _running_in(self, pool: Pool) -> list[ActiveAttempt]:
+        return [active for active in self._active.values() if active.pool.slots is pool.slots]
+
+    def _free(self, pool: Pool) -> int:
+        """How many more attempts are started: where jobs must not run side by side, one on this machine."""
+        most = pool.slots.count if pool.watch.found.runs_in_parallel else int(self.lease.leads_here)
+        return max(0, most - len(self._running_in(pool)))
 
     def recover(self) -> None:
         """Called after a tick that failed."""
@@ -254,11 +261,18 @@ class Controller:
             return
         self._blamed = "" if after_kill else self._blamed
         log.info("Taking up %s in stage %s", row.identity, state)
-        self._hold(row, given, requirements)
+        try:
+            pool = self._pools.of(requirements.engine)
+        except PalioError as error:  # what runs is seen to its end
+            log.warning("%s continues on the platform's engine: %s", row.identity, error)
+            pool = self._pools.default
+        self._hold(row, given, requirements, pool)
 
-    def _hold(self, row: Attempt, given: Assignment, requirements: Requirements) -> None:
+    def _hold(self, row: Attempt, given: Assignment, requirements: Requirements, pool: Pool) -> None:
+        given = replace(given, engine_settings=pool.environment)
         self._active[row.identity] = ActiveAttempt(
             given=given,
+            pool=pool,
             share=requirements.scored if assign.is_only_scored(row) else requirements.evaluated,
             times=requirements.times,
             start=self._start_worker,
@@ -289,6 +303,8 @@ class Controller:
         elif active.order is None:
             if row.cancel_requested:
                 active.ask(Order.CANCEL, now)
+            elif now > active.deadline and read_waiting(active.given.folder) is not None:
+                active.deadline = now + active.times[Stage(row.state)].total_seconds()  # it has not begun
             elif now > active.deadline:
                 active.ask(_overdue(row, active), now)
         elif active.is_unanswered(now):
@@ -381,48 +397,53 @@ class Controller:
         self._end(row, Outcome.cancelled())
 
     def _start_next(self) -> None:
-        found = self.watch.found
-        if len(self._active) >= self._most or not found.name or found.trouble or self._lack_of_room():
+        open_pools = [pool for pool in self._pools if self._is_open(pool)]
+        if not open_pools or self._lack_of_room():
             return
-        used = sum((active.share for active in self._active.values()), NOTHING)
-        unread: set[tuple[int, str]] = set()  # phases whose requirements are being read; the others need not wait
-        has_room, until = True, math.inf
+        passed: set[tuple[int, str]] = set()  # phases of which nothing starts now; the others need not wait
+        until, known = math.inf, -1
+        while known < len(passed) and any(map(self._is_open, open_pools)):
+            known = len(passed)
+            slots = {id(pool.slots): pool for pool in open_pools}
+            for each in next_due(sum(map(self._free, slots.values())), passed):
+                if (each.challenge, each.phase) in passed:
+                    continue
+                if self._repeats.is_running:
+                    self._repeats.make_room()
+                    return
+                self._beat_if_due()
+                # From the first on, as reading a long queue takes a while.
+                until = min(until, self._clock() + STARTING_S)
+                for row in _rows().filter(pk=each.identity, state=State.QUEUED):  # none if it was just cancelled
+                    self._safely(row, partial(self._start_or_pass, open_pools=open_pools, passed=passed))
+                if not any(map(self._is_open, open_pools)) or self._clock() > until:
+                    return
 
-        def start(row: Attempt) -> None:
-            nonlocal has_room
-            given = assign.assignment(row, self._folders, engine=found.name, substitutes=self._substitutes)
-            requirements = self._requirements.of(given.bundle, given.phase)
-            if requirements is None:
-                unread.add((row.submission.challenge_id, given.phase))
-            else:
-                has_room = self._start(row, given, requirements, found, used)
+    def _is_open(self, pool: Pool) -> bool:
+        return bool(pool.watch.found.name and not pool.watch.found.trouble and self._free(pool))
 
-        for each in next_due(self._most - len(self._active)):
-            if (each.challenge, each.phase) in unread:
-                continue
-            if self._repeats.is_running:
-                self._repeats.make_room()
-                return
-            self._beat_if_due()
-            until = min(until, self._clock() + STARTING_S)  # from the first on, as reading a long queue takes a while
-            for row in _rows().filter(pk=each.identity, state=State.QUEUED):  # none if it was just cancelled
-                self._safely(row, start)
-            if active := self._active.get(each.identity):
-                used += active.share
-            if not has_room or len(self._active) >= self._most or self._clock() > until:
-                return
+    def _start_or_pass(self, row: Attempt, open_pools: list[Pool], passed: set[tuple[int, str]]) -> None:
+        """A pool in which something did not fit is closed until the next tick, so that nothing overtakes it there."""
+        given = assign.assignment(row, self._folders, substitutes=self._substitutes)
+        requirements = self._requirements.of(given.bundle, given.phase)
+        if requirements is not None:
+            pool = self._pools.of(requirements.engine)
+            if pool in open_pools and self._is_open(pool):
+                if self._start(row, given, requirements, pool):
+                    return
+                open_pools[:] = [each for each in open_pools if each.slots is not pool.slots]
+        passed.add((row.submission.challenge_id, given.phase))
 
-    def _start(self, row: Attempt, given: Assignment, requirements: Requirements, found: Found, used: Share) -> bool:
-        """False if it does not fit beside the running attempts, which use `used`."""
+    def _start(self, row: Attempt, given: Assignment, requirements: Requirements, pool: Pool) -> bool:
+        """False if it does not fit beside the running attempts of its pool."""
+        found, running = pool.watch.found, self._running_in(pool)
         only_scored = assign.is_only_scored(row)
         share = requirements.scored if only_scored else requirements.evaluated
-        self._slots.refuse_impossible(share)
+        pool.slots.refuse_impossible(share)
         if not only_scored:
             refuse_untrusted(row.submission.user, found.name)
             refuse_unenforced(row.submission.user, found.name, found.unenforced)
-        if self._active and not found.runs_in_parallel:
-            return False
-        if not self._slots.has_room(share, len(self._active), used):
+        if not pool.slots.has_room(share, len(running), sum((each.share for each in running), NOTHING)):
             return False
         first = State.SCORE if only_scored else State.BUILD
         deadline = timezone.now() + requirements.times[Stage(first.value)]
@@ -433,7 +454,7 @@ class Controller:
             row.moved = row.started = timezone.now()  # as just written
             if found.unenforced:
                 log.warning("Running %s although %s are not enforced", row.identity, ", ".join(found.unenforced))
-            self._hold(row, given, requirements)
+            self._hold(row, replace(given, engine=found.name), requirements, pool)
         return True
 
     # -- helpers
@@ -472,7 +493,7 @@ class Controller:
     def _renew(self, engine: str, trouble: str, unenforced: tuple[str, ...]) -> None:
         self.lease.renew(
             process=f"{socket.gethostname()[:60]}:{os.getpid()}",
-            slots=self._slots.count,
+            slots=self._pools.slots,
             engine=engine[:200],
             trouble=trouble,
             unenforced=list(unenforced),

@@ -27,11 +27,14 @@ log = logging.getLogger("palio.controller")
 
 @dataclass(frozen=True)
 class Requirements:
-    """`scored` is the share of an attempt that only scores predictions, `evaluated` of any other."""
+    """`scored` is the share of an attempt that only scores predictions, `evaluated` of any other. `engine` is the name
+    of the engine that the phase asks for, or empty.
+    """
 
     evaluated: Share
     scored: Share
     times: Mapping[Stage, timedelta]
+    engine: str = ""
 
 
 def read_requirements(bundle: str, phase_name: str) -> dict[str, Any]:
@@ -41,6 +44,7 @@ def read_requirements(bundle: str, phase_name: str) -> dict[str, Any]:
         "evaluated": asdict(share_of(phase.rules, scored_only=False)),
         "scored": asdict(share_of(phase.rules, scored_only=True)),
         "times": {stage: time_in(stage, phase).total_seconds() for stage in Stage},
+        "engine": phase.rules.engine,
     }
 
 
@@ -75,6 +79,7 @@ class RequirementsReader:
                 Share(**found["evaluated"]),
                 Share(**found["scored"]),
                 {Stage(stage): timedelta(seconds=seconds) for stage, seconds in found["times"].items()},
+                found["engine"],
             )
         except Exception as error:  # noqa: BLE001 - raised where it is asked for
             self._failed[key] = error

@@ -29,6 +29,7 @@ from palio.web.controller.active_attempt import UNANSWERED_S
 from palio.web.controller.assign import assignment
 from palio.web.controller.attempt_result import Outcome
 from palio.web.controller.engines import Found
+from palio.web.controller.pools import Pools
 from palio.web.controller.requirements import RequirementsReader
 from palio.web.controller.statistics import in_thread
 from palio.web.controller.stepping import Order
@@ -66,11 +67,12 @@ class SampleRepeats:
         folders: Folders,
         workers: Workers,
         requirements: RequirementsReader,
+        pools: Pools,
         substitutes: Substitutes,
         clock: Callable[[], float] = time.monotonic,
         start: Callable[[Callable[[], None]], None] = in_thread,
     ) -> None:
-        self._folders, self._workers, self._requirements = folders, workers, requirements
+        self._folders, self._workers, self._requirements, self._pools = folders, workers, requirements, pools
         self._substitutes, self._clock, self._start = substitutes, clock, start
         self._due = clock() + LOOK_S
         self._next: SampleRepeat | None = None
@@ -112,6 +114,7 @@ class SampleRepeats:
                 row.attempt, self._folders, found.name, substitutes=self._substitutes, identity=row.identity
             )
             needed = self._requirements.of(given.bundle, given.phase)
+            pool = self._pools.of(needed.engine) if needed is not None else self._pools.default
         except PalioError as error:
             self._next = None
             self._finish(row, Outcome.failed(error.failure))
@@ -120,7 +123,8 @@ class SampleRepeats:
             return
         limit_s = sum(needed.times[stage].total_seconds() for stage in (Stage.BUILD, Stage.SAMPLE))
         log.info("Running the public cases of %s again, as %s", row.attempt_id, row.identity)
-        worker = self._workers.start(replace(given, collected=None, only_sample=True), None, lambda: None, lambda: None)
+        given = replace(given, collected=None, only_sample=True, engine_settings=pool.environment)
+        worker = self._workers.start(given, None, lambda: None, lambda: None)
         self._next, self._running = None, _Running(row, worker, self._clock() + limit_s)
 
     def _attend(self, running: _Running) -> None:

@@ -5,7 +5,9 @@ attempts never starve. An attempt that needs more than the machine has runs by i
 cannot provide; exceeding the platform's configuration is a failure.
 """
 
+import math
 import os
+import sys
 from dataclasses import dataclass
 
 from palio.core.bundle.model import Rules
@@ -43,13 +45,17 @@ def share_of(rules: Rules, *, scored_only: bool) -> Share:
 
 
 class Slots:
-    def __init__(self, configuration: Configuration) -> None:
+    """Of the platform; with `name`, of a named engine, where 0 is no limit, as a cluster is not this machine."""
+
+    def __init__(self, configuration: Configuration, name: str = "") -> None:
         self.count = configuration.slots
-        self._configured = configuration
+        self._configured, self._name = configuration, name
+        self._where = f"[engines.{name}] of palio.toml" if name else "palio.toml"
         self._all = Share(
-            configuration.cpus or float(os.cpu_count() or 1),
-            configuration.memory_bytes or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-            configuration.gpus,
+            configuration.cpus or (math.inf if name else float(os.cpu_count() or 1)),
+            configuration.memory_bytes
+            or (sys.maxsize if name else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")),
+            configuration.gpus or (sys.maxsize if name else 0),
         )
 
     def refuse_impossible(self, share: Share) -> None:
@@ -71,9 +77,9 @@ class Slots:
                     "limit-unavailable",
                     setting=setting,
                     value=asked,
-                    engine="the platform",
+                    engine=self._name or "the platform",
                     reason=f"its configuration lets attempts use {limit}",
-                    next_step=f"Raise `{key}` in palio.toml, or lower the limit in competition.yaml.",
+                    next_step=f"Raise `{key}` in {self._where}, or lower the limit in competition.yaml.",
                 )
 
     def has_room(self, share: Share, running: int, used: Share) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from palio.core.attempt.input_copies import InputCopies
 from palio.core.attempt.run_folder import RunFolder, Stage
+from palio.core.attempt.waiting import WaitingNote
 from palio.core.errors import Cause, Failure, PalioError
 from palio.core.evaluate import Evaluation
 from palio.web.controller.assignment import Assignment
@@ -68,8 +69,9 @@ def evaluate(
     try:
         before_step()
         _fetch(given, line)
-        evaluation = _open(given, engines, key, line)
-        _step(evaluation, line, before_step)
+        evaluation, engine = _open(given, engines, key, line)
+        note = WaitingNote(evaluation.folder.root)
+        _step(evaluation, line, before_step, lambda: note.write(engine.waits))
     except LetGoError:
         pass
     except MemoryError:
@@ -107,7 +109,9 @@ def _fetch(given: Assignment, line: ControllerLine) -> None:
             return
 
 
-def _open(given: Assignment, engines: Engines, key: "Ed25519PrivateKey | None", line: ControllerLine) -> Evaluation:
+def _open(
+    given: Assignment, engines: Engines, key: "Ed25519PrivateKey | None", line: ControllerLine
+) -> tuple[Evaluation, RetryingEngine]:
     def watch(evaluation: Evaluation) -> None:
         if evaluation.result.verdict is None:
             line.reached(evaluation.stage, evaluation.files_of)
@@ -119,9 +123,10 @@ def _open(given: Assignment, engines: Engines, key: "Ed25519PrivateKey | None", 
         if line.order() is not None:
             raise LetGoError
 
-    return Evaluation(
+    engine = RetryingEngine(given.engine, engines, pause)
+    evaluation = Evaluation(
         given.attempt(),
-        RetryingEngine(given.engine, engines, pause),
+        engine,
         RunFolder.open(given.folder),
         key=key,
         any_kind=given.collected is not None or given.only_sample,
@@ -131,14 +136,18 @@ def _open(given: Assignment, engines: Engines, key: "Ed25519PrivateKey | None", 
         only_sample=given.only_sample,
         watch=watch,
     )
+    return evaluation, engine
 
 
-def _step(evaluation: Evaluation, line: ControllerLine, before_step: Callable[[], None]) -> None:
+def _step(
+    evaluation: Evaluation, line: ControllerLine, before_step: Callable[[], None], after_step: Callable[[], None]
+) -> None:
     try:
         while line.order() is None:
             before_step()
             if not evaluation.step():
                 break
+            after_step()
             line.wait(POLL_S)
     except LetGoError:
         pass

@@ -56,6 +56,7 @@ def main(engines: Engines | None = None) -> None:
         _log_as_the_controller(request["log_format"])
         given = Assignment.from_json(request["assignment"])
         only_about(given.identity, given.submission_id)
+        os.environ.update(given.engine_settings)
         keep_to_limits()
         work(given, request, Pipes(told, commands), engines or Engines(_open, find_fault))
         status = 0

@@ -139,6 +139,7 @@ class _SubmissionPage:
             "remaining": remaining_text(attempt, self.submission.file.kind, phase, self.now) if attempt else "",
             "substitute": team_view.used_substitute(attempt) if attempt else None,
             "place": self.place(),
+            "waiting": team_view.shown_waiting(attempt) if attempt else None,
             "stamp": self.stamp(),
             "failure": self.failure(),
             "scores": self.scores(),

@@ -14,7 +14,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from palio.core.attempt.run_folder import RunFolder, Stage
-from palio.core.attempt.states import State
+from palio.core.attempt.states import RUNNING, State
+from palio.core.attempt.waiting import read_waiting
 from palio.core.bundle.feedback import sentence
 from palio.core.bundle.leaderboards import primary_of, score_columns
 from palio.core.bundle.model import LogPolicy, Phase
@@ -117,6 +118,7 @@ def shown_whole(submission: Submission, *, own: bool = True, full: bool = False)
         "attempts": [_shown_summary(each, submission) for each in attempts_of(submission, full=full)],
         "cancel_counts": cancelling_counts(attempt),
         "place": _shown_place(attempt) if attempt else None,
+        "waiting": shown_waiting(attempt) if attempt else None,
         "choice": vars(choice) if (choice := choice_of(submission)) else None,
         "columns": [
             {
@@ -135,6 +137,12 @@ def _shown_place(attempt: Attempt) -> dict[str, Any] | None:
     if place is None:
         return None
     return {"number": place.number, "of": place.of, "wait_s": place.wait.total_seconds() if place.wait else None}
+
+
+def shown_waiting(attempt: Attempt) -> dict[str, Any] | None:
+    """That the engine holds its job back until there is room for it; None if it does not."""
+    waiting = read_waiting(run_folder(attempt).root) if State(attempt.state) in RUNNING else None
+    return {"position": waiting.position} if waiting else None
 
 
 def built_image(attempt: Attempt) -> str | None:

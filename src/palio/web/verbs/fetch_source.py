@@ -37,7 +37,7 @@ def fetch_source(
     is_git = "://" in source or source.startswith("git@")
     if not is_git:
         _refuse_references(source, phase)
-        refuse_now(user, SubmissionKind.REFERENCE)
+        refuse_now(user, SubmissionKind.REFERENCE, phase)
     UploadFolder.refuse_full(0)
     folder = UploadFolder.of_form("fetched")
     try:

@@ -109,10 +109,19 @@ def _taken(slug: str) -> PalioError:
 
 
 def _refuse_early(slug: str, bundle: Bundle, actor: User | None, *, draft: bool) -> None:
-    """Checks before anything is copied; repeated in the transaction."""
+    """Checks before anything is copied; those of the challenge are repeated in the transaction."""
+    _refuse_engine(bundle)
     challenge = Challenge.objects.filter(slug=slug).first()
     if challenge is not None:
         _refuse_version(challenge, bundle, actor, draft=draft)
+
+
+def _refuse_engine(bundle: Bundle) -> None:
+    known = settings.CONFIGURATION.engines
+    for phase in bundle.phases:
+        if (name := phase.rules.engine) and known.of(name) is None:
+            names = "It has: " + ", ".join(known.names) if known.names else "It has no named engines"
+            raise PalioError("engine-unnamed", phase=phase.name, name=name, names=f"{names}.")
 
 
 def _refuse_version(challenge: Challenge, bundle: Bundle, actor: User | None, *, draft: bool) -> None:

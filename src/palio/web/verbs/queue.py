@@ -7,7 +7,7 @@ of its challenge, so that new submissions do not wait for all of it.
 
 import statistics
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from heapq import heapify, heappop, heapreplace
@@ -97,14 +97,17 @@ def _round_robin(queues: Iterable[tuple[datetime, deque[Waiting]]]) -> Iterator[
             heappop(heads)
 
 
-def next_due(free: int) -> Iterator[Waiting]:
+def next_due(free: int, without: Collection[tuple[int, str]] = ()) -> Iterator[Waiting]:
     """The attempts that start next, in order: about `free` of them, if there are so many, and at least one.
 
-    Reads only the head of each lane, and stops where it does not know what comes next.
+    `without`: phases, by challenge and name, whose attempts are passed over. Reads only the head of each lane, and
+    stops where it does not know what comes next.
     """
     most = min(free, _HEAD)
     now = timezone.now()
     due = _queued().exclude(not_before__gt=now, not_before__lte=now + LONGEST_WAIT)  # as is_due
+    for challenge, phase in without:
+        due = due.exclude(submission__challenge_id=challenge, submission__phase=phase)
     lane = ["submission__challenge_id", "submission__team_id", "rescore_id"]
     in_lane = Window(RowNumber(), partition_by=lane, order_by=["created", "identity"])
     heads = _waiting(due.annotate(in_lane=in_lane).filter(in_lane__lte=most))

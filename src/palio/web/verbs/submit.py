@@ -61,7 +61,7 @@ def submit(
         bundle = bundle_of(version)
         phase = pick_phase(bundle, phase_name, timezone.now())
         refuse_to_submit(team, phase, file)
-        refuse_now(user, SubmissionKind(file.kind))
+        refuse_now(user, SubmissionKind(file.kind), phase)
         checked = checked_answers(bundle.fact_sheet, answers or {})
         earlier = Submission.objects.filter(team=team, phase=phase.name, file__sha256=file.sha256).order_by("-created")
         notes = [*file.notes, *(_known(before) for before in earlier[:1])]

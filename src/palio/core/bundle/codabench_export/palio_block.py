@@ -61,6 +61,8 @@ def palio_block(phase: Phase, time_limit_s: float, files: NamedFiles) -> dict[st
         block["statistics"] = _statistics(rules.statistics)
     if rules.ranking != base.ranking:
         block["ranking"] = {"choose": rules.ranking.choose, "ties": rules.ranking.ties}
+    if rules.engine:
+        block["engine"] = rules.engine
     if monai := _monai(rules.monai, base.monai):
         block["monai"] = monai
     return block

@@ -12,6 +12,12 @@ KINDS: dict[str, FailureKind] = {
         "Run `palio doctor`, then run the same command again. This does not count toward anyone's limit.",
         retried=True,
     ),
+    "engine-removed": FailureKind(
+        _S,
+        "The phase asks for the engine `{name}`, which palio.toml no longer has.",
+        "Add the table [engines.{name}] to palio.toml again, or have the organizer publish the challenge with another "
+        "`palio.engine`; restart the platform, and run the attempt again.",
+    ),
     "cluster-unreachable": FailureKind(
         _S,
         "The Kubernetes API server does not respond: {reason}.",

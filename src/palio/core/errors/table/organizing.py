@@ -10,6 +10,12 @@ KINDS: dict[str, FailureKind] = {
         "The name “{name}” cannot be part of an address.",
         "Name the challenge with --slug: letters from a to z, digits and hyphens, at most {limit} characters.",
     ),
+    "engine-unnamed": FailureKind(
+        _O,
+        "The phase “{phase}” asks for the engine `{name}`, which this platform does not have. {names}",
+        "Change or remove `palio.engine` in competition.yaml, or ask the operator to add [engines.{name}] to "
+        "palio.toml.",
+    ),
     "slug-taken": FailureKind(
         _O,
         "A challenge named “{slug}” already exists.",
