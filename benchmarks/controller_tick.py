@@ -72,8 +72,8 @@ def _measure(home: Path) -> list[Line]:
     least = statistics.median(_times(bare))
     lines = [_line(f"{what}: a tick without a free slot", desk.controller.tick, least)]
     # As when a slot is free, but without starting one each time.
-    desk.controller._slots.count = 2
-    desk.controller._slots.has_room = lambda *_: False  # type: ignore[method-assign]
+    desk.controller._pools.default.slots.count = 2
+    desk.controller._pools.default.slots.has_room = lambda *_: False  # type: ignore[method-assign]
     lines.append(_line(f"{what}: a tick that picks the next attempt", desk.controller.tick, least))
     lines.append(_line(f"{what}: all queue positions", places, least))
     lines.append(_line(f"{what}: /metrics", _scrape, least))

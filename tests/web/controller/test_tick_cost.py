@@ -76,7 +76,7 @@ def test_finished_attempts_add_no_query(busy: SteppedController) -> None:
 def test_running_attempts_add_no_query(busy: SteppedController, world: World) -> None:
     queries_of_tick(busy)
     before = len(queries_of_tick(busy))
-    busy.controller._slots.count += WAITING
+    busy.controller._pools.default.slots.count += WAITING
     busy.run_until(lambda: busy.controller.active_attempts == RUNNING + WAITING)
     assert len(queries_of_tick(busy)) <= before
 
@@ -85,14 +85,14 @@ def test_running_attempts_add_no_query(busy: SteppedController, world: World) ->
 def test_no_query_reads_all_attempts_or_submissions(busy: SteppedController, slots: int) -> None:
     """With a free slot too, where the next attempt does not fit and the order of the queue is computed each time."""
     finish_more(Attempt.objects.first() or pytest.fail("no attempt"), 300)
-    busy.controller._slots.count = slots
-    busy.controller._slots.has_room = lambda *_: False  # type: ignore[method-assign]
+    busy.controller._pools.default.slots.count = slots
+    busy.controller._pools.default.slots.has_room = lambda *_: False  # type: ignore[method-assign]
     assert whole_tables_read(queries_of_tick(busy)) == []
 
 
 def test_waiting_attempts_whose_phase_is_read_add_no_query(busy: SteppedController, world: World) -> None:
     """While the bundle is read, nothing is asked for each of them."""
-    busy.controller._slots.count = 1000
+    busy.controller._pools.default.slots.count = 1000
     busy.controller._requirements.of = lambda *_: None  # type: ignore[method-assign]
     queries_of_tick(busy)
     before = len(queries_of_tick(busy))
