@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from django.conf import settings
 from django.urls import reverse
 from django.utils.html import escape
 
@@ -15,6 +16,13 @@ from palio.web.leaderboard.statistics import Statistics
 from palio.web.leaderboard.visibility import Visibility
 
 _FIXED = 'vector-effect="non-scaling-stroke"'  # strokes keep their width when the drawing is stretched
+
+
+def receipt_address(row: Row) -> str:
+    """Empty if there is no receipt, as of a submission of an earlier version of Palio."""
+    if not (settings.FOLDERS.runs / row.entry.attempt / "receipt.json").is_file():
+        return ""
+    return reverse("pages:submission-receipt", kwargs={"submission": row.entry.label})
 
 
 def rows_html(leaderboard: Leaderboard, statistics: Statistics, axis: Axis | None) -> Iterator[str]:
@@ -61,8 +69,9 @@ def _row(
     answers = leaderboard.answers.get(row.entry.label, {})
     cells += [f"<td>{_answer(answers.get(question.key, '–'))}</td>" for question in leaderboard.questions]
     if leaderboard.visibility is Visibility.ALL:
-        address = reverse("pages:submission-receipt", kwargs={"submission": row.entry.label})
-        cells.append(f'<td><a href="{address}" aria-label="Receipt of {escape(row.name)}">receipt</a></td>')
+        address = receipt_address(row)
+        link = f'<a href="{address}" aria-label="Receipt of {escape(row.name)}">receipt</a>' if address else "–"
+        cells.append(f"<td>{link}</td>")
     marks = " ".join([*["out"] * bool(row.entry.disqualified), *["group-end"] * is_last_of_group])
     start = f'<tr class="{marks}">' if marks else "<tr>"
     return f"{start}{''.join(cells)}</tr>"

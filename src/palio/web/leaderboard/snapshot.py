@@ -3,7 +3,7 @@
 docs/design-notes.md has the measurements. While a new revision is rendered, other readers get the previous one.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -18,7 +18,7 @@ from palio.web.http.cache import cached, last_cached
 from palio.web.leaderboard.case_summaries import read_groups, shows_cases
 from palio.web.leaderboard.entries import team_names
 from palio.web.leaderboard.formats import json_rows
-from palio.web.leaderboard.html import rows_html
+from palio.web.leaderboard.html import receipt_address, rows_html
 from palio.web.leaderboard.leaderboard import (
     Leaderboard,
     answer_column,
@@ -127,12 +127,12 @@ class Snapshot:
     def sort_key(self, wanted: str) -> str:
         return wanted if wanted in self.orders else BY_RANK
 
-    def rows_html(self, sort: str, own: Team | None, receipt: Callable[[str], str] | None = None) -> bytes:
+    def rows_html(self, sort: str, own: Team | None, *, own_receipts: bool = False) -> bytes:
         """All rows. Those of the reader's own team are marked, which is the only difference between readers; with
-        `receipt`, which returns its address for a submission, they link to it."""
+        `own_receipts`, they link to their receipts."""
         rows = [*self.html]
         for place in self._places.get(own.pk, ()) if own else ():
-            rows[place] = _marked(rows[place], receipt(self.leaderboard.rows[place].entry.label) if receipt else "")
+            rows[place] = _marked(rows[place], receipt_address(self.leaderboard.rows[place]) if own_receipts else "")
         return b"".join(rows[place] for place in self.order(sort))
 
     @cached_property

@@ -1,6 +1,6 @@
 """The leaderboard of a phase: the page and its downloads."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
@@ -100,7 +100,9 @@ def leaderboard(request: Request[Challenge], challenge: str, phase: str | None =
         ),
     }
     before, _, after = render_to_string("leaderboard/page.html", context, request).partition(ROWS)
-    response = HttpResponse([before, found.rows_html(wanted.sort, wanted.team, _receipt(wanted)), after])
+    response = HttpResponse(
+        [before, found.rows_html(wanted.sort, wanted.team, own_receipts=_own_receipts(wanted)), after]
+    )
     if not has_messages:
         response["ETag"] = wanted.etag(request)  # again, as rendering may have set the form token
     return private(response)
@@ -180,15 +182,10 @@ def _fields(wanted: LeaderboardRequest) -> list[tuple[str, str]]:
     return [*(named | _metric(wanted) | sort).items()]
 
 
-def _receipt(wanted: LeaderboardRequest) -> Callable[[str], str] | None:
-    """The address of the receipt of one of the reader's own submissions, unless it states what is hidden from teams.
-
-    Organizers have a column with all receipts.
-    """
+def _own_receipts(wanted: LeaderboardRequest) -> bool:
+    """Whether teams get their receipts: not if these state what is hidden from them. Organizers have a column of all."""
     is_hidden = any(column.hidden for board in leaderboards_of(wanted.bundle, wanted.phase) for column in board.columns)
-    if wanted.visibility is not Visibility.PUBLIC or not wanted.phase.rules.feedback.is_exact or is_hidden:
-        return None
-    return lambda submission: reverse("pages:submission-receipt", kwargs={"submission": submission})
+    return wanted.visibility is Visibility.PUBLIC and wanted.phase.rules.feedback.is_exact and not is_hidden
 
 
 def _ticks(axis: Axis) -> list[str]:
