@@ -102,8 +102,12 @@ def test_receipts_for_organizers_and_of_own_row(world: World, tmp_path: Path, br
     assert get(browser(world.alice), PAGE).count("receipt.json") == 2
     assert "receipt.json" not in get(browser(world.bob), PAGE)  # it states a hidden column
     publish(world.challenge, write_bundle(tmp_path / "plain", yaml=YAML))
+    assert "receipt.json" not in get(browser(world.bob), PAGE)  # it still does
+    world.team.challenge.refresh_from_db()
+    own = add_submission(world.team, scores={"accuracy": 0.95}, minute=4)
     page = get(browser(world.bob), PAGE)
     assert page.count("receipt.json") == 1
+    assert f'href="/s/{own.pk}/receipt.json"' in page
     assert "receipt.json" not in get(browser(), PAGE)
 
 

@@ -18,7 +18,7 @@ from palio.web.leaderboard.visibility import Visibility
 _FIXED = 'vector-effect="non-scaling-stroke"'  # strokes keep their width when the drawing is stretched
 
 
-def receipt_address(row: Row) -> str:
+def _receipt_address(row: Row) -> str:
     """Empty if there is no receipt, as of a submission of an earlier version of Palio."""
     if not (settings.FOLDERS.runs / row.entry.attempt / "receipt.json").is_file():
         return ""
@@ -69,7 +69,7 @@ def _row(
     answers = leaderboard.answers.get(row.entry.label, {})
     cells += [f"<td>{_answer(answers.get(question.key, '–'))}</td>" for question in leaderboard.questions]
     if leaderboard.visibility is Visibility.ALL:
-        address = receipt_address(row)
+        address = _receipt_address(row)
         link = f'<a href="{address}" aria-label="Receipt of {escape(row.name)}">receipt</a>' if address else "–"
         cells.append(f"<td>{link}</td>")
     marks = " ".join([*["out"] * bool(row.entry.disqualified), *["group-end"] * is_last_of_group])

@@ -3,7 +3,7 @@
 docs/design-notes.md has the measurements. While a new revision is rendered, other readers get the previous one.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -13,12 +13,12 @@ from django.utils.html import escape
 from palio.core.bundle.model import Column, Phase
 from palio.core.bundle.model import Leaderboard as BundleLeaderboard
 from palio.core.leaderboard.axis import Axis
-from palio.core.leaderboard.ranking import Entry
+from palio.core.leaderboard.ranking import Entry, Row
 from palio.web.http.cache import cached, last_cached
 from palio.web.leaderboard.case_summaries import read_groups, shows_cases
 from palio.web.leaderboard.entries import team_names
 from palio.web.leaderboard.formats import json_rows
-from palio.web.leaderboard.html import receipt_address, rows_html
+from palio.web.leaderboard.html import rows_html
 from palio.web.leaderboard.leaderboard import (
     Leaderboard,
     answer_column,
@@ -127,12 +127,12 @@ class Snapshot:
     def sort_key(self, wanted: str) -> str:
         return wanted if wanted in self.orders else BY_RANK
 
-    def rows_html(self, sort: str, own: Team | None, *, own_receipts: bool = False) -> bytes:
+    def rows_html(self, sort: str, own: Team | None, receipt: Callable[[Row], str] | None = None) -> bytes:
         """All rows. Those of the reader's own team are marked, which is the only difference between readers; with
-        `own_receipts`, they link to their receipts."""
+        `receipt`, which returns its address or nothing, they link to it."""
         rows = [*self.html]
         for place in self._places.get(own.pk, ()) if own else ():
-            rows[place] = _marked(rows[place], receipt_address(self.leaderboard.rows[place]) if own_receipts else "")
+            rows[place] = _marked(rows[place], receipt(self.leaderboard.rows[place]) if receipt else "")
         return b"".join(rows[place] for place in self.order(sort))
 
     @cached_property

@@ -1,6 +1,6 @@
 """The leaderboard of a phase: the page and its downloads."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
@@ -16,6 +16,7 @@ from palio.core.bundle.feedback import sentence
 from palio.core.bundle.leaderboards import leaderboards_of
 from palio.core.bundle.model import Column, Leaderboard
 from palio.core.leaderboard.axis import Axis
+from palio.core.leaderboard.ranking import Row
 from palio.web.http.request import Request
 from palio.web.leaderboard.charts import Line, Point, dots_html, line_over_time
 from palio.web.leaderboard.html import primary_first
@@ -23,7 +24,8 @@ from palio.web.leaderboard.leaderboard import answer_column
 from palio.web.leaderboard.request import LeaderboardRequest, leaderboard_request, own_scores, private
 from palio.web.leaderboard.snapshot import BY_ENTRIES, BY_LAST, BY_RANK, BY_TEAM
 from palio.web.leaderboard.visibility import Visibility
-from palio.web.models import Challenge
+from palio.web.models import Attempt, Challenge
+from palio.web.queries.submission import receipt_path
 
 ROWS = "<!-- rows -->"  # their place in the template, which would copy them once for each block around them
 
@@ -100,9 +102,7 @@ def leaderboard(request: Request[Challenge], challenge: str, phase: str | None =
         ),
     }
     before, _, after = render_to_string("leaderboard/page.html", context, request).partition(ROWS)
-    response = HttpResponse(
-        [before, found.rows_html(wanted.sort, wanted.team, own_receipts=_own_receipts(wanted)), after]
-    )
+    response = HttpResponse([before, found.rows_html(wanted.sort, wanted.team, _receipt(wanted)), after])
     if not has_messages:
         response["ETag"] = wanted.etag(request)  # again, as rendering may have set the form token
     return private(response)
@@ -182,10 +182,18 @@ def _fields(wanted: LeaderboardRequest) -> list[tuple[str, str]]:
     return [*(named | _metric(wanted) | sort).items()]
 
 
-def _own_receipts(wanted: LeaderboardRequest) -> bool:
-    """Whether teams get their receipts: not if these state what is hidden from them. Organizers have a column of all."""
-    is_hidden = any(column.hidden for board in leaderboards_of(wanted.bundle, wanted.phase) for column in board.columns)
-    return wanted.visibility is Visibility.PUBLIC and wanted.phase.rules.feedback.is_exact and not is_hidden
+def _receipt(wanted: LeaderboardRequest) -> Callable[[Row], str] | None:
+    """The address of the receipt of one of the reader's own rows; empty if it is missing, or states what is hidden."""
+    if wanted.visibility is not Visibility.PUBLIC or not wanted.phase.rules.feedback.is_exact:
+        return None
+
+    def address(row: Row) -> str:
+        attempts = Attempt.objects.select_related("version", "submission__challenge__current")
+        if receipt_path(attempts.filter(pk=row.entry.attempt).first(), full=False) is None:
+            return ""
+        return reverse("pages:submission-receipt", kwargs={"submission": row.entry.label})
+
+    return address
 
 
 def _ticks(axis: Axis) -> list[str]:
