@@ -279,10 +279,10 @@ def test_page_own_team(open_challenge: World, browser: Browser) -> None:
         assert first.pk not in page
 
 
-def test_page_of_a_team_takes_seven_queries(
+def test_page_of_a_team_takes_eight_queries(
     open_challenge: World, browser: Browser, django_assert_num_queries: Callable[[int], object]
 ) -> None:
-    """Challenge, session, user, affiliation, own scores, announcements, unread notifications."""
+    """Challenge, session, user, affiliation, receipt, own scores, announcements, unread notifications."""
     add_submission(open_challenge.team, scores=scores(0.5))
     bob = browser(open_challenge.bob)
     bob.get("/c/mednist/leaderboard/")
