@@ -98,7 +98,7 @@ def _kinds(tree: ast.Module) -> Iterator[str]:
         if isinstance(target, ast.Name)
     }
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "events.record":
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"events.record", "_record"}:
             kind = node.args[0]
             kind = named.get(kind.id, kind) if isinstance(kind, ast.Name) else kind
             yield from (

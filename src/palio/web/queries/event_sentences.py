@@ -55,9 +55,11 @@ _SAID: Mapping[str, str | Callable[[Mapping[str, Any]], str]] = {
     ),
     "invitation.taken-back": "revoked an invitation link",
     "invitation.used": "accepted an invitation",
+    "notifications.changed": "changed what they are notified of",
     "person.changed": "changed {what} of {user} to {value}",
     "person.reset-link": "created a password link for {user}",
     "person.second-factors-removed": "removed the second factors of {user}",
+    "phase.closes-soon": "announced that “{phase}” closes within a day",
     "registration.decided": lambda of: _decided(of),
     "registration.made": lambda of: (
         ("joined" if of.get("state") == "approved" else "asked to join")
@@ -89,10 +91,18 @@ _SAID: Mapping[str, str | Callable[[Mapping[str, Any]], str]] = {
     "team.joined": "joined a team",
     "team.left": "left the team",
     "team.made": "started the team “{name}”",
+    "team.merged": lambda of: (
+        f"merged the team “{of.get('name')}” ({counted(of.get('members', 0), 'member')}) into another"
+    ),
+    "team.profile-changed": "changed the profile of the team",
     "team.renamed": "renamed the team from “{before}” to “{name}”",
     "terms.accepted": "accepted the terms of version {version}",
     "token.made": "created the API token “{name}”",
     "token.revoked": "revoked the API token “{name}”",
+    "webhook.changed": "changed a webhook",
+    "webhook.deleted": "deleted a webhook",
+    "webhook.made": "added a webhook",
+    "webhook.secret-rotated": "replaced the secret of a webhook",
 }
 KINDS = frozenset(_SAID)
 
