@@ -92,7 +92,7 @@ _SAID: Mapping[str, str | Callable[[Mapping[str, Any]], str]] = {
     "team.left": "left the team",
     "team.made": "started the team “{name}”",
     "team.merged": lambda of: (
-        f"merged the team “{of.get('name')}” ({counted(of.get('members', 0), 'member')}) into another"
+        f"merged the team “{of.get('name')}” with {counted(len(of.get('members', ())), 'member')} into another"
     ),
     "team.profile-changed": "changed the profile of the team",
     "team.renamed": "renamed the team from “{before}” to “{name}”",
