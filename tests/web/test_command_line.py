@@ -290,11 +290,11 @@ def test_leaderboard(palio: Terminal, controlled: "SteppedController", packed: P
     assert "No team’s name contains “x”." in palio("leaderboard", "mednist", "--search", "x").out
     assert "Blobs" in palio("leaderboard", "mednist", "--search", "LOB", "--columns", "accuracy").out
     assert json.loads(palio("leaderboard", "mednist", "--json").out)["rows"][0]["team"] == "Blobs"
-    team = Submission.objects.get().team
-    set_profile(team, affiliation="Siena", country="", link="", actor=team.captain)
+    submission = Submission.objects.get()
+    set_profile(submission.team, affiliation="Siena", country="", link="", actor=submission.team.captain)
     assert palio("leaderboard", "mednist").out.splitlines()[2:4] == [
-        "  Rank   Team  Affiliation  Accuracy ↑  Entries",
-        "  1     Blobs        Siena       1.000        1",
+        "  Rank   Team  Affiliation  Accuracy ↑  Entries        Last",
+        f"  1     Blobs        Siena       1.000        1  {submission.created:%Y-%m-%d}",
     ]
 
 
