@@ -119,7 +119,7 @@ KINDS: dict[str, FailureKind] = {
     ),
     "teams-not-mergeable": FailureKind(
         _P,
-        "“{team}” has already submitted, so it cannot merge with another team.",
+        "Team “{team}” has already submitted, so it cannot merge with another team.",
         "Members who have not submitted can still change teams one by one, each with an invitation link.",
         status=409,
     ),

@@ -42,7 +42,7 @@ KINDS: dict[str, FailureKind] = {
     ),
     "edit-impossible": FailureKind(
         _O,
-        "`{field}` of competition.yaml cannot be edited here: {reason}.",
+        "Field `{field}` of competition.yaml cannot be edited here: {reason}.",
         "Edit the file yourself and publish it as a new version.",
         status=409,
     ),
