@@ -33,6 +33,18 @@ def test_user_taken_once(tmp_path: Path) -> None:
     assert take_user(tmp_path, UIDS, _never) == UIDS[0]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has other users")
+def test_user_taken_although_each_child_starts_a_thread() -> None:
+    code = f"""
+import os, threading, time
+from palio.engines.bubblewrap.users import _is_idle
+os.register_at_fork(after_in_child=lambda: threading.Thread(target=time.sleep, args=(60,), daemon=True).start())
+print(_is_idle({UIDS[1]}))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "True\n"
+
+
 def two_jobs(home: Path) -> list[tuple[float, float]]:
     """When two jobs that are started at once have run, in seconds since the epoch; in order."""
     engine = BubblewrapEngine(home / "state")

@@ -62,7 +62,9 @@ def _is_idle(uid: int) -> bool:
             os.setgroups([])
             os.setresgid(uid, uid, uid)
             os.setresuid(uid, uid, uid)
-            resource.setrlimit(resource.RLIMIT_NPROC, (2, 2))
+            # Threads count too, and a library may start one in each child, as OpenTelemetry does.
+            own = len([*Path("/proc/self/task").iterdir()])
+            resource.setrlimit(resource.RLIMIT_NPROC, (own + 1, own + 1))
             if os.fork() == 0:
                 os._exit(0)
             os.wait()
