@@ -158,7 +158,7 @@ def score_again(admin: Walker, bob: Walker) -> None:
     admin.press("Apply", "Apply")
     assert admin.told() == "New scores applied."
     admin.looks("applied")
-    assert board(bob) == ["1 carol 0.667", "2 bob your team 0.333"]
+    assert board(bob) == ["1 carol 0.667", "2 bob your team receipt 0.333"]
 
 
 def run_again(admin: Walker, submission: str) -> None:

@@ -123,7 +123,7 @@ def read_the_board(bob: Walker) -> None:
     bob.follow("Leaderboard")
     rows = bob.page.locator(".leaderboard tbody tr")
     assert [row.locator("td.rank, th, td.primary").all_inner_texts()[:2] for row in rows.all()] == [
-        ["1", "bob your team"],
+        ["1", "bob your team receipt"],
         ["2", "carol"],
     ]
     assert bob.page.locator(".leaderboard td.primary").all_inner_texts() == ["1.000", "0.667"]
