@@ -197,6 +197,7 @@ def test_spec_digest_ignores_how_palio_runs_it() -> None:
 
     others: list[dict[str, Any]] = [
         {"settings": replace(SETTINGS, gate_image="x")},
+        {"settings": replace(SETTINGS, gate_image="x"), "shares_cpus": True},
         {"launcher": "l", "starts": ["a"]},
         {"node": "node1"},
         {"targets": ["the internet,tcp,1.1.1.1,443"], "settings": replace(SETTINGS, gate_image="x")},

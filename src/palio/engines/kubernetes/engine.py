@@ -220,6 +220,9 @@ class KubernetesEngine:
             limits_processes=self._enforced.processes or bool(node),
             node=node,
             targets=self._targets,
+            shares_cpus=is_kept
+            and existing is None
+            and not availability.has_cpus_for_keeper(self._cluster, job.limits),
         )
         if existing is None:
             self._volume.prepare(job, uid, launcher=program, is_kept=is_kept)
