@@ -89,8 +89,13 @@ def _run(engine: str, attacks: list[Attack]) -> dict[str, str]:
                 cells[attack.name] = f"– {reason}" if reason else same
                 continue
             ending = ground.run(attack)
-            cells[attack.name] = _cell(ending, fine=ending.code in attack.expectation(engine).ends and not ending.harm)
+            fine = ending.code in attack.expectation(engine).ends and not ending.harm
+            cells[attack.name] = _cell(ending, fine=fine)
             print(f"{engine:<11} {attack.name:<28} {cells[attack.name]:<{COLUMN_WIDTH}}", *ending.harm, flush=True)
+            if not fine and ending.failure:
+                print(ending.failure.message, *ending.failure.evidence, *ending.failure.log, sep="\n", flush=True)
+        for left in ground.left_over():  # or somebody else's, if others use the engine
+            print(f"{engine:<11} left over after all attacks: {left}", flush=True)
     return cells
 
 

@@ -453,11 +453,12 @@ def test_ended_job_waits_for_its_output(keeping: KubernetesEngine, server: Serve
     assert (tmp_path / "collected/answer.csv").read_text() == "1,2"
 
 
+@pytest.mark.parametrize("end", ["exit-3", "out-of-memory"])
 def test_program_that_fails_at_a_full_output_exceeded_its_limit(
-    keeping: KubernetesEngine, server: Server, job: Job, tmp_path: Path
+    keeping: KubernetesEngine, server: Server, job: Job, tmp_path: Path, end: str
 ) -> None:
     keeping.start(job)
-    server.end(job, "exit-3")
+    server.end(job, end)
     tell_space(tmp_path / "shared/palio-jobs" / job.name / "kept", MIB + 4096)
     set_keeper(server, job, terminated={"exitCode": 0, "reason": "Completed"})
     result = ended(keeping, job)

@@ -426,7 +426,7 @@ class KubernetesEngine:
         result = JobResult(End.EXITED, code if code is not None else 137, started, finished, **used)
         excess = self._output_excess(job)
         match found.ending:
-            case Ending.OUT_OF_MEMORY:
+            case Ending.OUT_OF_MEMORY if excess is None:  # an output in memory may have filled it
                 return replace(result, end=End.MEMORY, peak_memory_bytes=job.limits.memory_bytes)
             case Ending.DISK_LIMIT:
                 end = End.MEMORY if "EmptyDir" in found.evidence else End.OUTPUT_SIZE
