@@ -1,8 +1,7 @@
 """`make storm`: 200 kills, database locks and full disks against a real platform, on each engine and database that
 works here.
 
-Needs root for the small disk that it fills; without root, nothing is filled. Never kills dockerd. On Kubernetes, in the
-cluster and namespace that the variables of docs/kubernetes.md name.
+Needs root for the small disk that it fills; without root, nothing is filled. Never kills dockerd.
 """
 
 import argparse
@@ -14,16 +13,14 @@ from itertools import product
 from tests.storm.storm import storm
 from tests.web.postgresql import programs
 
-from palio.engines import AUTO, ENGINES, find_fault
+from palio.engines import AUTO, find_fault
 
 DATABASES = ("sqlite", "postgresql")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.storm", description=str(__doc__).split("\n\n")[0])
-    parser.add_argument(
-        "--engine", action="append", choices=ENGINES, help="default: docker and bubblewrap, if they work here"
-    )
+    parser.add_argument("--engine", action="append", choices=AUTO, help="default: each that works here")
     parser.add_argument("--database", action="append", choices=DATABASES, help="default: each that works here")
     parser.add_argument("--blows", type=int, default=200)
     parser.add_argument("--minutes", type=float, default=30.0, help="no blow after that; default: 30")

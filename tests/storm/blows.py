@@ -3,8 +3,6 @@
 With PostgreSQL also: its server killed, one of its connections killed (which makes it recover), and a controller that
 is paused with all that it has started until its lease has expired. The clock is not turned here, as it belongs to the
 whole machine: tests/web/controller/test_lease.py turns the database's.
-
-On Kubernetes also: pods of jobs deleted and, if the cluster runs on this machine, its API server and kubelet killed.
 """
 
 import os
@@ -17,7 +15,6 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 
 import psycopg
-from tests.storm.cluster import StormyCluster, kill_and_restart, local_processes
 from tests.storm.site import Site, Unavailable
 from tests.web.serving.running import tree
 
@@ -54,14 +51,6 @@ class Blows:
                 ("kill a connection of PostgreSQL", 8, lambda: self._kill(self._connections())),
                 ("pause a controller past its lease", 8, lambda: self._last("pause", self._pause)),
             ]
-        if site.engine == "kubernetes":
-            cluster = StormyCluster()
-            kinds += [("delete a job's pod", 14, lambda: cluster.delete_pod(chance))]
-            here = local_processes()
-            if "kube-apiserver" in here:
-                kinds += [("kill the API server", 8, lambda: kill_and_restart("kube-apiserver", self._down))]
-            if "kubelet" in here:
-                kinds += [("kill the kubelet", 8, lambda: kill_and_restart("kubelet", self._down))]
         if site.engine != "bubblewrap":
             kinds = [kind for kind in kinds if "sandbox" not in kind[0]]
         self.kinds = kinds if site.has_disk else [kind for kind in kinds if "disk" not in kind[0]]
@@ -96,12 +85,9 @@ class Blows:
     def _kill_postgresql(self) -> bool:
         assert self._site.postgresql is not None
         self._site.postgresql.kill()
-        self._down()
+        self._stop.wait(self._chance.uniform(*DOWN_S))
         self._site.postgresql.start()
         return True
-
-    def _down(self) -> None:
-        self._stop.wait(self._chance.uniform(*DOWN_S))
 
     def _pause(self, seconds: float) -> None:
         """With its workers, as on a machine that is suspended; the sandboxes go on."""

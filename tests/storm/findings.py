@@ -3,7 +3,6 @@
 import json
 import os
 import sqlite3
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
@@ -16,14 +15,11 @@ from tests.submissions.arena import left_over
 
 from palio.core.attempt.states import ENDS, State, may_move
 
-KUBELET_S = 120.0
 MOST_TRIES = 4  # the first, and one after each pause
 JOBS = ("predict", "score")
 
 
-def judge(
-    data: Path, submitted: Mapping[str, Expected], starts: Counter[str] | None, *, in_a_cluster: bool = False
-) -> list[str]:
+def judge(data: Path, submitted: Mapping[str, Expected], starts: Counter[str] | None) -> list[str]:
     """Of a platform that has ended. `submitted`: what was accepted, by its submission's id. `starts`: see Starts."""
     with closing(sqlite3.connect(f"file:{data}/palio.sqlite3?mode=ro", uri=True)) as database:
         database.row_factory = sqlite3.Row
@@ -49,18 +45,9 @@ def judge(
             ways[move["attempt"]].append(detail["new"])
     for attempt in attempts:
         found += _of_attempt(attempt, ways[attempt["identity"]])
-        found += _of_starts(attempt, starts, in_a_cluster=in_a_cluster) if starts is not None else ()
+        found += _of_starts(attempt, starts) if starts is not None else ()
     found += (f"left over: {each}" for each in left_over([attempt["identity"] for attempt in attempts]))
     return found + list(_left_in(data, [attempt["identity"] for attempt in attempts]))
-
-
-def await_kubelet(data: Path) -> None:
-    """Which removes the containers of pods that were deleted some seconds later."""
-    with closing(sqlite3.connect(f"file:{data}/palio.sqlite3?mode=ro", uri=True)) as database:
-        identities = [row[0] for row in database.execute("SELECT identity FROM palio_attempt")]
-    deadline = time.monotonic() + KUBELET_S
-    while left_over(identities) and time.monotonic() < deadline:
-        time.sleep(1)
 
 
 def platform_faults(data: Path) -> int:
@@ -124,12 +111,11 @@ def _of_attempt(attempt: sqlite3.Row, way: Sequence[str]) -> Iterator[str]:
         yield f"{identity} failed without a cause"
 
 
-def _of_starts(attempt: sqlite3.Row, starts: Counter[str], *, in_a_cluster: bool) -> Iterator[str]:
+def _of_starts(attempt: sqlite3.Row, starts: Counter[str]) -> Iterator[str]:
     identity = attempt["identity"]
     for job in JOBS:
         many = starts[f"palio-{identity}-{job}"]
-        # A cluster may start a second pod for a job whose first was deleted. Its result must not be used.
-        if many > 1 and (not in_a_cluster or attempt["failure_cause"] != "platform"):
+        if many > 1:
             yield f"the job {job} of {identity} was started {many} times"
         elif attempt["state"] == State.SCORED and not many:
             yield f"{identity} is scored, and its job {job} was never seen"

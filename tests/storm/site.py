@@ -18,9 +18,7 @@ from tests.web.postgresql import Server
 from tests.web.serving.running import Running, environment, is_running, tree
 
 import palio
-from palio.engines.kubernetes.settings import PREFIX
 
-_OFTEN_UNENFORCED = "network,pids,shared memory,output"  # by clusters for tests
 _LEASES = "SELECT process FROM palio_controllerbeat WHERE expires > now()"
 _COPY = """
 import sys
@@ -70,9 +68,6 @@ class Site:
             "PALIO_MEMORY_GIB": "16",
             "XDG_CACHE_HOME": str(self.cache),
         }
-        if engine == "kubernetes":
-            self._operated |= {name: text for name, text in os.environ.items() if name.startswith(PREFIX)}
-            self._operated["PALIO_ACCEPT_UNENFORCED"] = _OFTEN_UNENFORCED
         if postgresql is not None:
             self._operated["DATABASE_URL"] = postgresql.url
         if planted is not None:

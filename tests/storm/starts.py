@@ -1,5 +1,4 @@
-"""How often each job really started, as seen from outside: Docker's events, the kubelet's, or what the kernel executes
-in sandboxes.
+"""How often each job really started, as seen from outside: Docker's events, or what the kernel executes in sandboxes.
 
 `python -m tests.storm.starts CACHE` prints each bubblewrap job below that cache folder when its program is executed.
 The kernel asks it before it executes the interpreter, which all jobs of a storm run, and waits for its answer. So it
@@ -16,8 +15,6 @@ import time
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
-
-from tests.storm.cluster import StormyCluster
 
 from palio.engines.bubblewrap.inside import inside_command
 
@@ -37,12 +34,11 @@ class Starts:
     def __init__(self, engine: str, home: Path, cache: Path) -> None:
         self._printed, self._is_over = home / "starts", False
         self._process: subprocess.Popen[bytes] | None = None
-        self._cluster = StormyCluster() if engine == "kubernetes" else None
         # Its arguments do not name the jobs' folder: what does is a supervisor, and struck.
         command = [sys.executable, "-m", "tests.storm.starts", str(cache)]
         if engine == "docker":
             command = ["docker", "events", "--filter", "event=start", "--format", "{{.Actor.Attributes.name}}"]
-        elif os.geteuid() != 0 or engine == "kubernetes":  # which keeps its events for an hour
+        elif os.geteuid() != 0:
             return
         with self._printed.open("wb") as printed:
             self._process = subprocess.Popen(command, stdout=printed)
@@ -54,8 +50,6 @@ class Starts:
 
     def end(self) -> Counter[str] | None:
         """How often each job started; None if an ordinary user cannot know."""
-        if self._cluster is not None:
-            return self._cluster.starts()
         if self._process is None:
             return None
         if not self._is_over:

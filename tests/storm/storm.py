@@ -17,7 +17,6 @@ from tests.docker_command import docker_if_any, remove_images
 from tests.storm import findings
 from tests.storm.blows import Blows
 from tests.storm.challenge import LABEL, Expected, write_challenge, write_submission
-from tests.storm.cluster import StormyCluster
 from tests.storm.site import Planted, Site, Unavailable
 from tests.storm.starts import Starts
 from tests.web import postgresql
@@ -59,8 +58,7 @@ class Report:
     starts: Counter[str] | None = None
 
     def judge(self) -> list[str]:
-        in_a_cluster = self.engine == "kubernetes"
-        return findings.judge(self.data, self.accepted, self.starts, in_a_cluster=in_a_cluster)
+        return findings.judge(self.data, self.accepted, self.starts)
 
     def shown(self) -> str:
         lines = [f"storm on {self.engine} with {self.database}, seed {self.seed}: {self.seconds:.0f} s"]
@@ -195,9 +193,6 @@ def storm(
         report.findings += [f"the process {each} is left" for each in site.left_processes()]
         report.findings += [f"left over: {each}" for each in sorted(left)]
         report.data, report.accepted, report.starts = site.data, submitter.accepted, counted
-        if engine == "kubernetes":
-            findings.await_kubelet(site.data)
-            report.findings += [f"left over: {each}" for each in StormyCluster().left_over()]
         report.findings += report.judge()
         report.submissions = len(submitter.accepted)
         report.given_up = findings.platform_faults(site.data)
