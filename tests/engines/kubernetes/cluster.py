@@ -29,7 +29,7 @@ SHORT = (  # something of each kind, in a few minutes; tests here have names of 
     "test_gate",
     "11-network",
     "16-symlink-shadow",
-    "31-burst",
+    "10-daemon",
 )
 _OPERATOR = 12
 
