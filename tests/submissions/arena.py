@@ -33,7 +33,7 @@ JOBS = ("sample", "sample-score", "predict", "score")
 CANARY_PORT = 18_931  # below those that connections take for themselves
 ESCAPED = Path("/tmp/palio-canary-escaped")  # what the archives try to write
 VICTIM = f"palio-build:{'5ec2e7' * 10}0000"  # the image of another team, as it is named on the engine
-_KUBELET_S = 60
+_KUBELET_S, _COLLECTED_S = 60, 150  # until a kubelet has stopped, and then removed, the containers of a deleted pod
 _CONTROLS = {*range(0x20), 0x7F} - {*b"\n\t"}
 
 
@@ -115,16 +115,22 @@ class Arena:
         return Ending(failure, scores, seconds, cpu, tuple(harm))
 
     def _left_by(self, identity: str) -> list[str]:
-        """A kubelet removes containers of pods that were deleted some seconds later."""
-        deadline = time.monotonic() + (_KUBELET_S if self.engine.name == "kubernetes" else 0)
-        while (found := left_over([identity])) and time.monotonic() < deadline:
+        """On Kubernetes not the containers that were stopped: one look at the end of all attacks is for these."""
+        if self.engine.name == "kubernetes":
+            return self._await([identity], _KUBELET_S, only_running=True)
+        return left_over([identity])
+
+    def _await(self, identities: Sequence[str], seconds: float, *, only_running: bool) -> list[str]:
+        deadline = time.monotonic() + seconds
+        while (found := left_over(identities, only_running=only_running)) and time.monotonic() < deadline:
             time.sleep(0.5)
         return found
 
     def left_over(self) -> list[str]:
         """What is there after all attacks and was not there before; the images that were made are removed first."""
         remove_images(*self.images)
-        return left_over(self.identities) + sorted(surroundings() - self.before)
+        wait_s = _COLLECTED_S if self.engine.name == "kubernetes" else 0
+        return self._await(self.identities, wait_s, only_running=False) + sorted(surroundings() - self.before)
 
 
 @contextmanager
@@ -161,12 +167,16 @@ def _gateway() -> list[str]:
     return [str(next(ip_network(each).hosts())) for each in ranges]
 
 
-def left_over(identities: Sequence[str]) -> list[str]:
-    """Processes, mounts, containers, volumes, and folders and groups of bubblewrap's that bear an attempt's name."""
+def left_over(identities: Sequence[str], *, only_running: bool = False) -> list[str]:
+    """Processes, mounts, containers, volumes, and folders and groups of bubblewrap's that bear an attempt's name.
+
+    `only_running`: of containers.
+    """
     there = [(path.parent, _content(path)) for path in Path("/proc").glob("[0-9]*/cmdline")]
     found = [f"{process}: {command!r}" for process, command in there]
     found += Path("/proc/self/mountinfo").read_text().splitlines()
-    found += docker_if_any("ps", "-a", "--format", 'container {{.Names}} of {{.Label "palio.job"}}')
+    which = () if only_running else ("-a",)
+    found += docker_if_any("ps", *which, "--format", 'container {{.Names}} of {{.Label "palio.job"}}')
     found += docker_if_any("volume", "ls", "--format", "volume {{.Name}}")
     found += map(str, Path(os.environ["XDG_CACHE_HOME"]).glob("palio/bubblewrap/*/*"))
     found = [line for line in found if any(identity in line for identity in identities)]

@@ -1,6 +1,7 @@
 """`python -m tests.submissions.table`: runs every attack on every engine that is here and writes how each ended into
 docs/isolation.md. Engines that are not here have no column. Takes some minutes for each. If run by root, it also runs
-the attacks on bubblewrap as an ordinary user. With names of engines, only their columns are written.
+the attacks on bubblewrap as an ordinary user. With names of engines, only their columns are written; with numbers, such
+as `kubernetes 1 2`, only those attacks are run.
 """
 
 import os
@@ -22,14 +23,18 @@ from palio.engines import AUTO, find_fault
 PAGE = ROOT / "docs/isolation.md"
 BEGIN, END = "<!-- written by python -m tests.submissions.table -->\n", "<!-- end -->"
 COLUMN_WIDTH = 34
+NOT_RUN = "not run"
 TITLES = {f"bubblewrap{AS_USER}": "bubblewrap, ordinary user"}
 
 
 def main(asked: Sequence[str]) -> int:
     attacks, text = read_attacks(), PAGE.read_text(encoding="utf-8")
+    numbers = {int(word) for word in asked if word.isdigit()}
+    chosen = [attack for attack in attacks if not numbers or int(attack.name[:2]) in numbers]
     cells = _read(text, attacks) if asked else {}
-    for engine in asked or _engines_here():
-        cells[engine] = _run(engine, attacks)
+    for engine in [word for word in asked if not word.isdigit()] or _engines_here():
+        before = cells.get(engine) or {attack.name: NOT_RUN for attack in attacks}
+        cells[engine] = before | _run(engine, chosen)
     engines, columns = [*cells], [*cells.values()]
     titles = "".join(f" {TITLES.get(engine, engine)} |" for engine in engines)
     head = [f"| # | attack |{titles}", "|---|---|" + "---|" * len(engines)]
@@ -57,7 +62,7 @@ def _read(text: str, attacks: Sequence[Attack]) -> dict[str, dict[str, str]]:
     found = {words[1]: words[2:] for words in map(_words, rows)}
     return {
         engine: {
-            attack.name: found[attack.description][number] if attack.description in found else "not run"
+            attack.name: found[attack.description][number] if attack.description in found else NOT_RUN
             for attack in attacks
         }
         for number, engine in enumerate(engines)
@@ -84,8 +89,13 @@ def _run(engine: str, attacks: list[Attack]) -> dict[str, str]:
                 cells[attack.name] = f"– {reason}" if reason else same
                 continue
             ending = ground.run(attack)
-            cells[attack.name] = _cell(ending, fine=ending.code in attack.expectation(engine).ends and not ending.harm)
+            fine = ending.code in attack.expectation(engine).ends and not ending.harm
+            cells[attack.name] = _cell(ending, fine=fine)
             print(f"{engine:<11} {attack.name:<28} {cells[attack.name]:<{COLUMN_WIDTH}}", *ending.harm, flush=True)
+            if not fine and ending.failure:
+                print(ending.failure.message, *ending.failure.evidence, *ending.failure.log, sep="\n", flush=True)
+        for left in ground.left_over():  # or somebody else's, if others use the engine
+            print(f"{engine:<11} left over after all attacks: {left}", flush=True)
     return cells
 
 

@@ -1,5 +1,6 @@
 """`python -m tests.engines.kubernetes.cluster [ARGUMENT...]`: runs the tests that need a cluster, in a namespace of
-their own, and passes the arguments on to pytest.
+their own, and passes the arguments on to pytest. With `short`, only a few of them; with `run COMMAND...`, a command
+instead, such as `run palio demo --engine kubernetes`.
 
 With PALIO_KUBERNETES_FOLDER, in the cluster that the variables of docs/kubernetes.md name. Without, in the one-node
 cluster that ../shared/tools/kubernetes-up starts, where there is such a script.
@@ -21,6 +22,15 @@ NAME = "palio-tests"
 FOLDER = Path("/var/tmp/palio-tests-volume")  # on the machine that is the node, too
 IMAGE = "python:3.11-slim"
 BOUND_S = 60
+TESTS = ("tests/engines", "tests/submissions", "tests/web/browser/test_mednist_walk.py")
+SHORT = (  # something of each kind, in a few minutes; tests here have names of their own
+    "test_cpu_time_and_memory_measured",
+    "test_out_of_memory",
+    "test_gate",
+    "11-network",
+    "16-symlink-shadow",
+    "10-daemon",
+)
 _OPERATOR = 12
 
 
@@ -65,9 +75,14 @@ def main(arguments: Sequence[str]) -> int:
             )
             return _OPERATOR
         variables = start()
-    asked = list(arguments) or ["tests/engines", "tests/submissions"]
-    words = [sys.executable, "-m", "pytest", "-m", "kubernetes", "--durations=15", *asked]
-    return subprocess.run(words, check=False, cwd=ROOT, env={**os.environ, **variables}).returncode
+    own = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    if arguments[:1] == ["run"]:
+        words = [*arguments[1:]]
+    elif arguments[:1] == ["short"]:
+        words = [sys.executable, "-m", "pytest", "-m", "kubernetes", "-k", " or ".join(SHORT), *TESTS]
+    else:
+        words = [sys.executable, "-m", "pytest", "-m", "kubernetes", "--durations=15", *(arguments or TESTS)]
+    return subprocess.run(words, check=False, cwd=ROOT, env={**os.environ, **own, **variables}).returncode
 
 
 if __name__ == "__main__":

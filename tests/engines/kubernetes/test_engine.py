@@ -453,11 +453,12 @@ def test_ended_job_waits_for_its_output(keeping: KubernetesEngine, server: Serve
     assert (tmp_path / "collected/answer.csv").read_text() == "1,2"
 
 
+@pytest.mark.parametrize("end", ["exit-3", "out-of-memory"])
 def test_program_that_fails_at_a_full_output_exceeded_its_limit(
-    keeping: KubernetesEngine, server: Server, job: Job, tmp_path: Path
+    keeping: KubernetesEngine, server: Server, job: Job, tmp_path: Path, end: str
 ) -> None:
     keeping.start(job)
-    server.end(job, "exit-3")
+    server.end(job, end)
     tell_space(tmp_path / "shared/palio-jobs" / job.name / "kept", MIB + 4096)
     set_keeper(server, job, terminated={"exitCode": 0, "reason": "Completed"})
     result = ended(keeping, job)
@@ -587,8 +588,22 @@ def test_limits_beyond_every_node_are_refused(engine: KubernetesEngine, server: 
         assert raised.value.failure.code == "limit-unavailable"
         assert setting in raised.value.failure.message
     engine._settings = replace(engine._settings, gate_image="palio:1")
-    with pytest.raises(PalioError, match=r"3\.6"):  # with its keeper
-        engine.check(replace(LIMITS, cpus=3.5))
+    engine.check(replace(LIMITS, cpus=3.5))  # which its keeper shares
+    with pytest.raises(PalioError, match="memory"):  # but has memory of its own
+        engine.check(replace(LIMITS, memory_bytes=8_000_000 * 1024 - MIB))
+
+
+@pytest.mark.parametrize(("cpus", "requested"), [(3.4, "3400m"), (3.5, "3400m")])
+def test_keeper_shares_cpus_where_no_node_has_more(
+    keeping: KubernetesEngine, server: Server, job: Job, cpus: float, requested: str
+) -> None:
+    server.objects["/api/v1/nodes/node1"] = {"status": {"allocatable": {"cpu": "3500m", "memory": "8Gi"}}}
+    keeping.start(replace(job, limits=replace(job.limits, cpus=cpus)))
+    found = server.objects[f"{JOBS}/{job.name}"]["spec"]["template"]["spec"]["containers"]
+    keeper, stage = (each["resources"] for each in found)
+    assert (stage["requests"]["cpu"], stage["limits"]["cpu"]) == (requested, f"{round(cpus * 1000)}m")
+    assert stage["requests"]["memory"] == stage["limits"]["memory"]
+    assert keeper["requests"] == keeper["limits"]
 
 
 def test_long_log_keeps_its_beginning_and_end(engine: KubernetesEngine, server: Server, job: Job) -> None:

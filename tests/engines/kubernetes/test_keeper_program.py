@@ -194,17 +194,25 @@ COUNTERS = {
 }
 MEASURED = {"peak_memory_bytes": 123_456, "cpu_s": 2.5, "peak_pids": 7}
 FORGED = """
-import contextlib, os, socket
-with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as other, contextlib.suppress(OSError):
-    other.connect("\\0palio-usage")
-    made = os.memfd_create("forged")
-    os.write(made, b"999999")
-    socket.send_fds(other, [b"m"], [made])
+import os, socket, time
+made = os.memfd_create("forged")
+os.write(made, b"999999")
+deadline = time.monotonic() + {seconds}
+while time.monotonic() < deadline:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as other:
+        try:
+            other.connect("\\0palio-usage")
+            socket.send_fds(other, [b"m"], [made])
+            break
+        except OSError:
+            time.sleep(0.01)
 """
 
 
-def use_told(output: Path, tmp_path: Path, counters: dict[str, str], *, program: str = "") -> dict[str, float]:
-    """What the keeper tells of a job's use."""
+def use_told(
+    output: Path, tmp_path: Path, counters: dict[str, str], *, program: str = "", late_s: int = 0
+) -> dict[str, float]:
+    """What the keeper tells of a job's use. `late_s`: how long its start takes."""
     kept, program_file = tmp_path / "kept", tmp_path / "launch"
     kept.mkdir()
     for name in (SPACE, FINISH):
@@ -213,6 +221,8 @@ def use_told(output: Path, tmp_path: Path, counters: dict[str, str], *, program:
     program_file.chmod(0o755)
     keeper = [sys.executable, "-I", "-c", Path(keeper_program.__file__).read_text()]
     keeper += [str(output), str(kept), str(MIB), str(FILES)]
+    if late_s:
+        keeper = ["sh", "-c", f'sleep {late_s}; exec "$@"', "sh", *keeper]
     limits = Limits(time_s=30, memory_bytes=64 * MIB, cpus=1)
     command = ["/usr/bin/env", "python3", "-I", "-c", f"{program}\nimport time; time.sleep(0.5)"]
     job = ["/sys/fs/cgroup/launch", *launched(command, limits, limits_processes=True, has_keeper=True)[1:]]
@@ -240,7 +250,19 @@ def test_counter_that_the_node_lacks_is_left_out(output: Path, tmp_path: Path) -
 
 @needs_launcher
 def test_program_cannot_send_counters_of_its_own(output: Path, tmp_path: Path) -> None:
-    assert use_told(output, tmp_path, COUNTERS["version 2"], program=FORGED) == MEASURED
+    assert use_told(output, tmp_path, COUNTERS["version 2"], program=FORGED.format(seconds=0.5)) == MEASURED
+
+
+@needs_launcher
+def test_program_cannot_send_counters_where_the_node_has_none(output: Path, tmp_path: Path) -> None:
+    assert use_told(output, tmp_path, {}, program=FORGED.format(seconds=0.5)) == {}
+
+
+@needs_launcher
+def test_program_cannot_send_counters_to_a_keeper_that_listens_late(output: Path, tmp_path: Path) -> None:
+    """The launcher gives up after ten seconds."""
+    told = use_told(output, tmp_path, COUNTERS["version 2"], program=FORGED.format(seconds=6), late_s=12)
+    assert told == {}
 
 
 BUSY = """
@@ -272,7 +294,7 @@ def test_use_measured_between_two_containers(tmp_path: Path) -> None:
     for path in (kept, kept / SPACE, kept / FINISH):
         path.touch()
         os.chown(path, uid, uid)
-    confined = ["--rm", "--user", f"{uid}:{uid}", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
+    confined = ["--user", f"{uid}:{uid}", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
     confined += ["--read-only", "--volume", f"{shared}:/shared:ro"]
     keeper = ["python3", "-I", "/shared/keeper.py", "/out", "/kept", str(MIB), str(FILES)]
     places = ["--network", "none", "--volume", f"{kept}:/kept", "--tmpfs", f"/out:size=2m,uid={uid}"]
@@ -281,7 +303,7 @@ def test_use_measured_between_two_containers(tmp_path: Path) -> None:
     docker("run", "--detach", "--name", name, *confined, *places, BASE, *keeper)
     try:
         given = ["--network", f"container:{name}", "--memory", "256m", "--volume", f"{shared}/launch:{job[0]}:ro"]
-        assert docker("run", *confined, *given, BASE, *job) == ["19 Resource temporarily unavailable"]
+        assert docker("run", "--rm", *confined, *given, BASE, *job) == ["19 Resource temporarily unavailable"]
         (kept / FINISH).write_text("now")
         deadline = time.monotonic() + 20
         while not (kept / ARCHIVE).exists():

@@ -210,6 +210,7 @@ def test_spec_digest_ignores_how_palio_runs_it() -> None:
 
     others: list[dict[str, Any]] = [
         {"settings": replace(SETTINGS, gate_image="x")},
+        {"settings": replace(SETTINGS, gate_image="x"), "shares_cpus": True},
         {"launcher": "l", "starts": ["a"]},
         {"node": "node1"},
         {"settings": replace(SETTINGS, node_selector="pool=gpu", tolerations="gpu", queue="other")},

@@ -20,6 +20,7 @@ from tests.web.serving.running import environment, running
 
 from palio.data.getting import get_mednist
 from palio.data.shipped import copy_challenge
+from palio.engines.kubernetes.settings import PREFIX
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -29,6 +30,7 @@ BASES = ("projectmonai/monai:latest", "python:3.11-slim")
 ENGINES = [
     pytest.param("docker", marks=pytest.mark.docker),
     pytest.param("bubblewrap", marks=pytest.mark.bubblewrap),
+    pytest.param("kubernetes", marks=[pytest.mark.docker, pytest.mark.kubernetes]),  # Docker builds its images
 ]
 KNOWN = "The published images have these leaks; the submissions of this challenge do not see file names."
 # As they are published; the first makes the zip with the Dockerfile at its root, the second adds program and model.
@@ -68,11 +70,11 @@ def challenge(tmp_path_factory: pytest.TempPathFactory, mednist: Path) -> Path:
 def test_published_zips_same_scores_everywhere(
     engine: str, challenge: Path, chromium: "Browser", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if engine == "docker" and (missing := [image for image in BASES if not has_image(image)]):
+    if engine != "bubblewrap" and (missing := [image for image in BASES if not has_image(image)]):
         lacking(f"the Docker engine has no {' and no '.join(missing)}")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     zipped, bundle = challenge / "mednist_docker_image_inference.zip", challenge.with_name("bundle.zip")
-    operated = {"PALIO_ENGINE": engine, "PALIO_ANYONE_ON_BUBBLEWRAP": "true"}
+    operated = {"PALIO_ENGINE": engine, "PALIO_ANYONE_ON_BUBBLEWRAP": "true", **of_cluster()}
     with running(tmp_path / "data", **operated) as platform:
         admin = let_in(walker(chromium, platform.address), str(platform.link()))
         organizes = palio_as(tmp_path / "admin", platform.address, make_token(admin, "organize"))
@@ -89,6 +91,12 @@ def test_published_zips_same_scores_everywhere(
     assert sorted(here["scores"]) == ["f1", "precision", "recall"]
     assert 0 < here["scores"]["f1"] < 1
     assert (by_page, by_command) == (here["scores"], here["scores"])
+    receipts = sorted((tmp_path / "data/runs").glob("*/receipt.json"))
+    assert len(receipts) == 2
+    for receipt in receipts:
+        signer = json.loads(receipt.read_text())["signature"]["public_key"]
+        again = palio_json(tmp_path, "verify", receipt, "--key", signer, "--challenge", challenge, "--engine", engine)
+        assert (again["genuine"], again["failures"]) == (True, [])
 
 
 @pytest.mark.bubblewrap
@@ -114,6 +122,14 @@ def test_lean_variant_same_scores(
         admin.opened.close()
     assert 0 < scores[0]["f1"] < 1
     assert scores[0] == scores[1]
+
+
+def of_cluster() -> dict[str, str]:
+    """What names a cluster, if there is one."""
+    named = {name: text for name, text in os.environ.items() if name.startswith(PREFIX)}
+    if named:
+        named["PALIO_ACCEPT_UNENFORCED"] = "network,pids,shared memory,output"
+    return named
 
 
 def let_in(admin: Walker, link: str) -> Walker:
@@ -162,7 +178,7 @@ def palio_as(home: Path, address: str, token: str) -> Callable[..., dict[str, An
 
 def palio_json(home: Path, *arguments: object, given: str = "") -> dict[str, Any]:
     command = [sys.executable, "-m", "palio", *map(str, arguments), "--json"]
-    own = environment(PALIO_HOME=str(home / "home"), PATH=os.environ["PATH"])
+    own = environment(PALIO_HOME=str(home / "home"), PATH=os.environ["PATH"], **of_cluster())
     ended = subprocess.run(command, env=own, input=given, capture_output=True, text=True, timeout=300, check=False)
     assert ended.returncode == 0, ended.stderr
     return dict(json.loads(ended.stdout))

@@ -11,7 +11,7 @@ from palio.core.quantities import MIB, size_text
 from palio.engines.docker import why_unavailable as why_docker_unavailable
 from palio.engines.fault import Unavailable
 from palio.engines.job_users import job_uids
-from palio.engines.kubernetes.api import Cluster, ConflictError, NotFoundError
+from palio.engines.kubernetes.api import Cluster, ConflictError, Json, NotFoundError
 from palio.engines.kubernetes.experiment import Enforced
 from palio.engines.kubernetes.manifest import (
     KEEPER_NEEDS,
@@ -266,17 +266,12 @@ def guarantees(missing: frozenset[str], settings: Settings, proof: Proof, enforc
 
 
 def check(cluster: Cluster, settings: Settings, limits: Limits) -> None:
-    """Raises PalioError("limit-unavailable") for the first limit that no node can provide, beside the job's keeper."""
-    nodes = cluster.get("/api/v1/nodes").get("items") or ()
-    offers = [node.get("status", {}).get("allocatable", {}) for node in nodes]
-    wanted: dict[str, Decimal] = {
-        "cpu": Decimal(str(limits.cpus)),
-        "memory": Decimal(limits.memory_bytes),
-        "nvidia.com/gpu": Decimal(limits.gpus),
-    }
+    """Raises PalioError("limit-unavailable") for the first limit that no node can provide, beside the job's keeper,
+    which may share the job's CPUs.
+    """
+    offers, wanted = _offers(cluster), _wanted(limits)
     if settings.gate_image:
-        for resource, size in KEEPER_NEEDS.items():
-            wanted[resource] += quantity(size) or 0
+        wanted["memory"] += quantity(KEEPER_NEEDS["memory"]) or 0
     for resource, setting in (("cpu", "cpus"), ("memory", "memory"), ("nvidia.com/gpu", "gpus")):
         most = max((quantity(offer.get(resource, 0)) or 0 for offer in offers), default=0)
         if wanted[resource] > most:
@@ -290,3 +285,28 @@ def check(cluster: Cluster, settings: Settings, limits: Limits) -> None:
                 reason=f"its largest node offers {size_text(int(most)) if is_memory else f'{float(most):g}'}",
                 next_step="Add a larger node, or lower the limit in competition.yaml.",
             )
+
+
+def has_cpus_for_keeper(cluster: Cluster, limits: Limits) -> bool:
+    """Whether a node provides the CPUs of a job's keeper beside all that the job may use."""
+    wanted = _wanted(limits)
+    for resource, size in KEEPER_NEEDS.items():
+        wanted[resource] += quantity(size) or 0
+    return any(
+        all((quantity(offer.get(resource, 0)) or 0) >= size for resource, size in wanted.items())
+        for offer in _offers(cluster)
+    )
+
+
+def _offers(cluster: Cluster) -> list[Json]:
+    """What each node has for pods."""
+    nodes = cluster.get("/api/v1/nodes").get("items") or ()
+    return [node.get("status", {}).get("allocatable", {}) for node in nodes]
+
+
+def _wanted(limits: Limits) -> dict[str, Decimal]:
+    return {
+        "cpu": Decimal(str(limits.cpus)),
+        "memory": Decimal(limits.memory_bytes),
+        "nvidia.com/gpu": Decimal(limits.gpus),
+    }

@@ -228,6 +228,9 @@ class KubernetesEngine:
             limits_processes=self._enforced.processes or bool(node),
             node=node,
             targets=self._targets,
+            shares_cpus=is_kept
+            and existing is None
+            and not availability.has_cpus_for_keeper(self._cluster, job.limits),
         )
         if existing is None:
             self._volume.prepare(job, uid, launcher=program, is_kept=is_kept)
@@ -441,7 +444,7 @@ class KubernetesEngine:
         result = JobResult(End.EXITED, code if code is not None else 137, started, finished, **used)
         excess = self._output_excess(job)
         match found.ending:
-            case Ending.OUT_OF_MEMORY:
+            case Ending.OUT_OF_MEMORY if excess is None:  # an output in memory may have filled it
                 return replace(result, end=End.MEMORY, peak_memory_bytes=job.limits.memory_bytes)
             case Ending.DISK_LIMIT:
                 end = End.MEMORY if "EmptyDir" in found.evidence else End.OUTPUT_SIZE

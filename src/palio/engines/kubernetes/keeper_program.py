@@ -8,7 +8,9 @@ has written to KEPT/finish, because the job's program is over, the keeper writes
 
 The launcher sends it the opened counters of the job's container before the job's program starts. It reads these as
 often, and adds the last values to KEPT/space.json: they are the kernel's, up to a tenth of a second before the end. It
-accepts one connection only, so that the program cannot send others.
+accepts one connection only, so that the program cannot send others. The launcher, which starts after the keeper, waits
+ten seconds for it. So a keeper that listens later than PROMPT_S after its own start accepts none: the launcher may have
+given up, and the program could send what it likes.
 
 Covered: links, pipes and sockets, of which only the kind is recorded; folders and files without permissions; trees of
 any depth, of which no more is written than is needed to refuse them; names of any bytes; sparse files, which end the
@@ -27,6 +29,7 @@ import time
 from pathlib import Path
 
 LOOK_S = 0.1
+PROMPT_S = 9.0  # less than the launcher waits
 AWAIT_S = 0.02  # for the launcher, since a job may be over soon
 MOST_LEVELS = 40  # more than are collected
 SPACE, FINISH, ARCHIVE = "space.json", "finish", "out.tar"  # the first two exist before the pod does
@@ -120,6 +123,12 @@ def archive(output: str, kept: Path, most_bytes: int, most_files: int) -> None:
     half.rename(kept / ARCHIVE)
 
 
+def own_age_s() -> float:
+    """Seconds since the kernel started this process, before it became Python."""
+    words = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - int(words[19]) / os.sysconf("SC_CLK_TCK")
+
+
 class Usage:
     """What the job has used so far, from the counters that the launcher sent."""
 
@@ -129,7 +138,11 @@ class Usage:
         try:
             self.listener.bind(MEETING)
             self.listener.listen(1)
-        except OSError as error:  # then nothing is measured
+            if (late := own_age_s()) > PROMPT_S:
+                self.listener.close()
+                print(f"the job's use is not measured: the keeper listened only after {late:.1f} s", file=sys.stderr)
+        except (OSError, ValueError, IndexError) as error:  # then nothing is measured
+            self.listener.close()
             print(error, file=sys.stderr)
         self.counters: dict[str, int] = {}  # opened files by what they count
         self.seen: dict[str, float] = {}

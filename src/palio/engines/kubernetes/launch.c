@@ -10,7 +10,9 @@
  *
  * With 1 for KEEPER, it opens the kernel's counters of the container's memory, CPU time and processes, and sends them
  * to the keeper beside the job, through an abstract socket of the pod's network. Opened files show this container's
- * counters wherever they are read. If no keeper listens within ten seconds, they are not sent.
+ * counters wherever they are read. If no keeper listens within ten seconds, they are not sent, and a keeper that listens
+ * later takes none. It connects even if it can open no counter, as the keeper takes one connection: the program's would
+ * be the first otherwise. And it connects before it limits files, so that this cannot fail.
  *
  * No library is linked, so that it runs in any image of its processor.
  */
@@ -129,8 +131,6 @@ static void send_counters(void)
             rights.files[count++] = (int)file;
             break;
         }
-    if (!count)
-        return;
     rights.size += count * sizeof(int);
     struct {
         void *content;
@@ -148,7 +148,8 @@ static void send_counters(void)
     word pause[2] = {0, PAUSE_NS};
     for (word tried = 0; to >= 0 && tried < TRIES; tried++) {
         if (call(CONNECT, to, (word)&keeper, 2 + sizeof keeper.name, 0) >= 0) {
-            call(SENDMSG, to, (word)&message, 0, 0);
+            if (count)
+                call(SENDMSG, to, (word)&message, 0, 0);
             break;
         }
         call(NANOSLEEP, (word)pause, 0, 0, 0);
@@ -209,11 +210,11 @@ __attribute__((used)) static void launch(word *stack)
     word processes = number(arguments[1]);
     if (processes)
         limit_processes(arguments[5], processes);
+    if (number(arguments[4]))
+        send_counters();
     word files = number(arguments[2]), bytes = number(arguments[3]);
     if (limit_to(RLIMIT_NOFILE, files, files) < 0 || limit_to(RLIMIT_FSIZE, bytes, bytes) < 0 || limit_to(RLIMIT_CORE, 0, 0) < 0)
         fail(arguments[5], "this node does not limit files", NOT_LIMITED);
-    if (number(arguments[4]))
-        send_counters();
     become(arguments + 5, environment);
 }
 

@@ -2,8 +2,9 @@
 
 Covered: everything that the pod security standard "restricted" asks for and more: a user of its own that is not root,
 no capabilities, no new privileges, the runtime's seccomp profile, a read-only root, no service account token, no DNS,
-no links to services; memory and CPU requested as limited, so that no other pod's use takes them away; writable
-space only in memory and in the job's output; the end of a pod after its deadline even if nobody watches.
+no links to services; memory and CPU requested as limited, so that no other pod's use takes them away (except for what
+the keeper requests, where no node has CPUs for both); writable space only in memory and in the job's output; the end of
+a pod after its deadline even if nobody watches.
 
 Limits on processes, open files, core dumps and file sizes, for which Kubernetes has no field, are set by a launcher in
 the job's container (launch.py). The output is a file system in memory, from which a keeper beside the job keeps it
@@ -41,7 +42,8 @@ _PROBE = Path(__file__).with_name("probe_program.py")
 _PROBE_BYTES = 256 * MIB  # thousands of threads
 _TOLERATED_S = 30  # of a node that does not respond
 _KEEPER = Path(__file__).with_name("keeper_program.py")
-KEEPER_NEEDS = {"cpu": "100m", "memory": str(64 * MIB)}
+_KEEPER_MILLICPUS = 100
+KEEPER_NEEDS = {"cpu": f"{_KEEPER_MILLICPUS}m", "memory": str(64 * MIB)}
 _LOG_BYTES = GIB  # of the node's disk, for the log that is not yet rotated
 _DECLARED_BYTES = 16 * MIB  # for each volume that an image declares
 _COPY = "import shutil; shutil.copytree('/begin', '/out', symlinks=True, dirs_exist_ok=True)"
@@ -93,12 +95,14 @@ def job_manifest(
     limits_processes: bool = True,
     node: str = "",
     targets: Sequence[str] = (),
+    shares_cpus: bool = False,
 ) -> dict[str, Any]:
     """The batch/v1 Job. `inputs` are the paths of the job's mounts in the claim's volume, in their order, and `output`
     is that of its output; `begin` that of what an output in memory starts with. `volumes` are the paths that its image
     declares as volumes. `starts` is what its container starts, and `launcher` the path of the launcher that does, if
     there is one; `limits_processes`: whether it limits these too. `node`: the name of the only one it may run on. With
-    `targets` (see probe_program), the job starts only if its pod reaches none of them.
+    `targets` (see probe_program), the job starts only if its pod reaches none of them. `shares_cpus`: what its keeper
+    requests of the CPUs is requested less by the job, whose limit stays.
     """
     pod = _pod(job, settings, inputs, output, volumes)
     annotations = {TIME_LIMIT: f"{job.limits.time_s:g}"}
@@ -122,7 +126,7 @@ def job_manifest(
         command = launched(starts, job.limits, limits_processes=limits_processes, has_keeper=has_keeper)
         _add_launcher(pod, command, launcher)
     if settings.gate_image:
-        _add_keeper(pod, job, settings, output)
+        _add_keeper(pod, job, settings, output, shares_cpus=shares_cpus)
         if begin:
             pod["initContainers"] = [_begin_container(settings, begin)]
     _place(pod, settings, node)
@@ -248,7 +252,7 @@ def _add_launcher(pod: dict[str, Any], command: Sequence[str], launcher: str) ->
     container["volumeMounts"].append({"name": "data", "mountPath": LAUNCHER, "subPath": launcher, **_READ_ONLY})
 
 
-def _add_keeper(pod: dict[str, Any], job: Job, settings: Settings, output: str) -> None:
+def _add_keeper(pod: dict[str, Any], job: Job, settings: Settings, output: str, *, shares_cpus: bool) -> None:
     """Puts the output into memory, and the keeper beside the job. Containers start in their order."""
     (container,) = pod["containers"]
     held = "output"
@@ -256,6 +260,9 @@ def _add_keeper(pod: dict[str, Any], job: Job, settings: Settings, output: str) 
         if mount["mountPath"] == job.output:
             mount["name"] = held
             del mount["subPath"]
+    if shares_cpus:
+        left = max(round(job.limits.cpus * 1000) - _KEEPER_MILLICPUS, 0)
+        container["resources"]["requests"]["cpu"] = f"{left}m"
     size = output_size_bytes(job.limits)
     pod["volumes"].append({"name": held, "emptyDir": {"medium": "Memory", "sizeLimit": str(size)}})
     resources = {**KEEPER_NEEDS, "ephemeral-storage": str(MIB)}
