@@ -1,4 +1,4 @@
-"""Who is told of what, on which channel, and that nobody is told twice."""
+"""Who is notified of what, on which channel, and only once."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -11,7 +11,7 @@ from palio.web.models.submissions import Submission
 
 
 class Notification(models.Model):
-    """An entry of a person's list. `key` names the occasion, of which nobody is told twice."""
+    """An entry in a user's list. `key` identifies the event, so that each user is notified of it once."""
 
     id = models.CharField(primary_key=True, max_length=LENGTH, default=new_id, editable=False)
     user = models.ForeignKey(User, models.CASCADE, related_name="notifications")
