@@ -18,13 +18,15 @@ PASSWORD, OTHER = "bobs-long-password", "bobs-other-password"
 
 
 class MailServer(socketserver.ThreadingTCPServer):
-    """Takes any mail (RFC 5321, as little of it as a client needs) and keeps it in `mails`."""
+    """Takes mail (RFC 5321, as little of it as a client needs) and keeps it in `mails`. `refused` are the replies for
+    recipients that it does not accept."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Session)
         self.mails: list[Message] = []
+        self.refused: dict[str, str] = {}
         self.arrived = threading.Condition()
 
     @property
@@ -48,6 +50,10 @@ class _Session(socketserver.StreamRequestHandler):
             if command == b"QUIT":
                 self._say("221 bye")
                 return
+            recipient = command.removeprefix(b"RCPT TO:").strip(b"<>").decode().lower()
+            if recipient in self.server.refused:
+                self._say(self.server.refused[recipient])
+                continue
             if command == b"DATA":
                 self._say("354 go on")
                 self._keep()
