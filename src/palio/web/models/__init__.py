@@ -3,7 +3,7 @@
 from palio.web.models.accounts import ApiToken, Invitation, Membership, Team, User
 from palio.web.models.challenges import Announcement, Challenge, ChallengeVersion, Registration, Role, RoleKind
 from palio.web.models.leaderboard import CaseSummary, LeaderboardStatistics, PairComparison, SimilarityCheck
-from palio.web.models.notifications import Mail, Notification, NotificationSettings
+from palio.web.models.notifications import Mail, Message, Notification, NotificationSettings
 from palio.web.models.outgoing import Outgoing
 from palio.web.models.platform import ControllerBeat, Counter, Event, IdempotentAnswer
 from palio.web.models.submissions import (
@@ -32,6 +32,7 @@ __all__ = [
     "LeaderboardStatistics",
     "Mail",
     "Membership",
+    "Message",
     "Notification",
     "NotificationSettings",
     "Outgoing",

@@ -55,6 +55,9 @@ _SAID: Mapping[str, str | Callable[[Mapping[str, Any]], str]] = {
     ),
     "invitation.taken-back": "revoked an invitation link",
     "invitation.used": "accepted an invitation",
+    "message.sent": lambda of: (
+        f"sent the message “{of.get('title')}” to {counted(of.get('receivers', 0), 'participant')}{_audience(of)}"
+    ),
     "notifications.changed": "changed what they are notified of",
     "person.changed": "changed {what} of {user} to {value}",
     "person.reset-link": "created a password link for {user}",
@@ -183,6 +186,15 @@ def _in_stage(of: Mapping[str, Any]) -> str:
 def _origin(of: Mapping[str, Any]) -> str:
     source = (of.get("origin") or {}).get("source")
     return f" from {_short(source)}" if source else ""
+
+
+def _audience(of: Mapping[str, Any]) -> str:
+    match of.get("audience"):
+        case "team":
+            return f" of the team “{of.get('team')}”"
+        case "not-submitted":
+            return " who had not submitted"
+    return ""
 
 
 def _decided(of: Mapping[str, Any]) -> str:

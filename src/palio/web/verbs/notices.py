@@ -10,7 +10,7 @@ from django.conf import settings
 
 from palio.core.attempt.states import State
 from palio.core.bundle.model import Phase
-from palio.web.models import Announcement, Attempt, Challenge, Event, Registration, User
+from palio.web.models import Announcement, Attempt, Challenge, Event, Message, Registration, User
 from palio.web.verbs import events, webhooks
 from palio.web.verbs.notifications import Kind, Notice, members, notify, participants, title_of
 
@@ -82,6 +82,19 @@ def announced(announcement: Announcement) -> None:
     notify(notice, participants(challenge).exclude(pk=announcement.author_id))
     data = {"number": announcement.pk, "title": announcement.title, "text": announcement.text}
     webhooks.emit(webhooks.ANNOUNCED, challenge, data | {"url": f"{_address()}{notice.path}"})
+
+
+def messaged(message: Message) -> None:
+    """No webhook gets it: it is for people."""
+    notice = Notice(
+        kind=Kind.MESSAGE,
+        challenge=message.challenge,
+        text=f"Message from the organizers of “{title_of(message.challenge)}”: {message.title}",
+        more=message.text,
+        path=f"/messages/{message.pk}/",
+        key=f"message/{message.pk}",
+    )
+    notify(notice, message.receivers.all())
 
 
 def closes_soon(challenge: Challenge, phase: Phase, end: datetime) -> bool:

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     FAILED = "failed"
     DECISION = "decision"
     ANNOUNCEMENT = "announcement"
+    MESSAGE = "message"
     DEADLINE = "deadline"
 
 
@@ -40,6 +41,7 @@ SAYS: Mapping[Kind, str] = {
     Kind.FAILED: "A submission of your team failed",
     Kind.DECISION: "An organizer decided on your join request",
     Kind.ANNOUNCEMENT: "A challenge that you joined has a new announcement",
+    Kind.MESSAGE: "An organizer sent you a message",
     Kind.DEADLINE: "A phase that you can submit to closes within 24 hours",
 }
 
@@ -59,12 +61,29 @@ class Notice:
     submission: Submission | None = None
 
 
-def notify(notice: Notice, people: QuerySet[User]) -> None:
-    """Needs a transaction."""
+@dataclass(frozen=True)
+class Reached:
+    """The ids of those who get a notification in their list, and by mail."""
+
+    listed: tuple[int, ...]
+    mailed: tuple[int, ...]
+
+
+def reached(kind: Kind, people: QuerySet[User]) -> Reached:
     active = people.filter(is_active=True)
     off = dict(NotificationSettings.objects.filter(user__in=active).values_list("user_id", "off"))
     told = [*active.values_list("pk", flat=True)]
-    shown = [user for user in told if f"{notice.kind}/{Channel.PAGE}" not in off.get(user, ())]
+    listed = tuple(user for user in told if f"{kind}/{Channel.PAGE}" not in off.get(user, ()))
+    if not settings.CONFIGURATION.mail_url:
+        return Reached(listed, ())
+    reachable = set(addresses().filter(user__in=active).values_list("user_id", flat=True))
+    chosen = (user for user in told if f"{kind}/{Channel.MAIL}" not in off.get(user, ()))
+    return Reached(listed, tuple(user for user in chosen if user in reachable))
+
+
+def notify(notice: Notice, people: QuerySet[User]) -> None:
+    """Needs a transaction."""
+    found = reached(notice.kind, people)
     Notification.objects.bulk_create(
         (
             Notification(
@@ -76,15 +95,12 @@ def notify(notice: Notice, people: QuerySet[User]) -> None:
                 path=notice.path,
                 key=notice.key,
             )
-            for user in shown
+            for user in found.listed
         ),
         batch_size=_AT_A_TIME,
         ignore_conflicts=True,
     )
-    if settings.CONFIGURATION.mail_url:
-        reachable = set(addresses().filter(user__in=active).values_list("user_id", flat=True))
-        mailed = [user for user in told if f"{notice.kind}/{Channel.MAIL}" not in off.get(user, ())]
-        write_mail(notice.key, notice.text, _mail_text(notice), (user for user in mailed if user in reachable))
+    write_mail(notice.key, notice.text, _mail_text(notice), found.mailed)
 
 
 def write_mail(key: str, subject: str, text: str, users: Iterable[int]) -> None:
