@@ -34,6 +34,7 @@ from palio.web.pages import (
     submission,
     submissions,
     teams,
+    unsubscribing,
     webhooks,
 )
 
@@ -45,6 +46,7 @@ pages = (
         *feeds.urls,
         *account.urls,
         *notifications.urls,
+        *unsubscribing.urls,
         *leaderboard.urls,
         *statistics.urls,
         *compare.urls,

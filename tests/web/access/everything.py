@@ -16,6 +16,7 @@ from tests.web.world import World, make_team
 from palio.web.access.tokens import SCOPES
 from palio.web.api import api
 from palio.web.models import Announcement, ApiToken, Challenge, Registration, Submission, Team, Upload, User, Webhook
+from palio.web.verbs import unsubscribing
 from palio.web.verbs.invitations import invite
 from palio.web.verbs.messages import send as send_message
 from palio.web.verbs.rescore import begin
@@ -155,6 +156,7 @@ def address(call: Call, of: Everything, **other: object) -> str:
         "registration": of.full.pending.pk,
         "rescore": of.rescore,
         "message": of.message,
+        "link": unsubscribing.address(of.world.bob.pk, "scored").rstrip("/").rpartition("/")[2],
         "token": of.token.pk,
         "invitation": of.invitations.get(call.name),
         "webhook": of.webhooks["team" if "-team-" in call.name else "challenge"],

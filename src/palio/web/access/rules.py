@@ -213,6 +213,7 @@ RULES: Mapping[str, Rule] = {
     # -- the user's account
     "account": Rule(SIGNED_IN),
     "notifications": Rule(SIGNED_IN),
+    "unsubscribe": Rule(ANYONE, scope="submit"),  # the link is signed
     "read-notifications": Rule(SIGNED_IN, scope="submit"),
     "notification-settings": Rule(SIGNED_IN),
     "set-notifications": Rule(SIGNED_IN, scope="submit"),

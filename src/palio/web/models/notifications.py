@@ -74,6 +74,7 @@ class Mail(Outgoing):
 
     user = models.ForeignKey(User, models.CASCADE, related_name="+")
     key = models.CharField(max_length=200)
+    kind = models.CharField(max_length=20, blank=True)  # what an unsubscribe link switches off
     subject = models.CharField(max_length=200)
     text = models.TextField()
 

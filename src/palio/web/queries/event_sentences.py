@@ -59,6 +59,11 @@ _SAID: Mapping[str, str | Callable[[Mapping[str, Any]], str]] = {
         f"sent the message “{of.get('title')}” to {counted(of.get('receivers', 0), 'participant')}{_audience(of)}"
     ),
     "notifications.changed": "changed what they are notified of",
+    "notifications.unsubscribed": lambda of: (
+        "unsubscribed from all e-mails about notifications"
+        if of.get("mails") == "all"
+        else f"unsubscribed from e-mails of the kind {of.get('mails')}"
+    ),
     "person.changed": "changed {what} of {user} to {value}",
     "person.reset-link": "created a password link for {user}",
     "person.second-factors-removed": "removed the second factors of {user}",

@@ -25,6 +25,8 @@ _AT_A_TIME = 1000  # rows in one statement
 class Kind(StrEnum):
     SCORED = "scored"
     FAILED = "failed"
+    RESCORED = "rescored"
+    JUDGED = "judged"
     DECISION = "decision"
     ANNOUNCEMENT = "announcement"
     MESSAGE = "message"
@@ -39,6 +41,8 @@ class Channel(StrEnum):
 SAYS: Mapping[Kind, str] = {
     Kind.SCORED: "A submission of your team was scored",
     Kind.FAILED: "A submission of your team failed",
+    Kind.RESCORED: "A re-score changed a score of your team",
+    Kind.JUDGED: "An organizer disqualified or reinstated a submission of your team",
     Kind.DECISION: "An organizer decided on your join request",
     Kind.ANNOUNCEMENT: "A challenge that you joined has a new announcement",
     Kind.MESSAGE: "An organizer sent you a message",
@@ -100,15 +104,15 @@ def notify(notice: Notice, people: QuerySet[User]) -> None:
         batch_size=_AT_A_TIME,
         ignore_conflicts=True,
     )
-    write_mail(notice.key, notice.text, _mail_text(notice), found.mailed)
+    write_mail(notice.key, notice.text, _mail_text(notice), found.mailed, kind=notice.kind)
 
 
-def write_mail(key: str, subject: str, text: str, users: Iterable[int]) -> None:
-    """Needs a transaction."""
+def write_mail(key: str, subject: str, text: str, users: Iterable[int], *, kind: str = "") -> None:
+    """`kind` is what its receiver can unsubscribe from. Needs a transaction."""
     line = " ".join("".join(each if each.isprintable() else " " for each in subject).split())
     line = line if len(line) <= SUBJECT_CHARACTERS else f"{line[: SUBJECT_CHARACTERS - 1]}…"
     Mail.objects.bulk_create(
-        (Mail(user_id=user, key=key, subject=line, text=text) for user in users),
+        (Mail(user_id=user, key=key, kind=kind, subject=line, text=text) for user in users),
         batch_size=_AT_A_TIME,
         ignore_conflicts=True,
     )
