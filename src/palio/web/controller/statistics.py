@@ -28,7 +28,7 @@ from palio.core.bundle.model import Column, Leaderboard, Phase, StatisticsPolicy
 from palio.core.leaderboard.ranking import Entry, Row
 from palio.core.quantities import GIB
 from palio.web.config.data_folder import Folders
-from palio.web.controller import case_summaries, similarity
+from palio.web.controller import case_summaries, ladder, similarity
 from palio.web.controller.compute_statistics import MOST_RANGED, rank_ranges, score_intervals, too_many
 from palio.web.leaderboard.leaderboard import mark_changed, read_leaderboard
 from palio.web.leaderboard.statistics import (
@@ -104,6 +104,7 @@ class StatisticsUpdate:
         """Computes and stores what is missing of a challenge's statistics."""
         bundle = current_bundle(challenge)
         for phase in bundle.phases:
+            ladder.update(challenge, phase, self._runs, BOUNDS)  # first: scores wait for it
             for place, board in enumerate(leaderboards_of(bundle, phase)):
                 if phase.rules.statistics is not None and not board.primary.hidden:
                     rows = self._update_leaderboard(challenge, phase, board, phase.rules.statistics)
