@@ -251,7 +251,7 @@ class _OfWeights:
             if found:
                 return found
         is_biased = self.metric.name == "ece"
-        return weighted_interval(numbers, [each.value for each in of], correct_bias=is_biased)
+        return weighted_interval(numbers, of, correct_bias=is_biased)
 
     def test(self, tasks: int) -> str:
         return self.known.test if tasks == 1 or self._is_plain_mean else PERMUTATION

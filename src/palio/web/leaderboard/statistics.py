@@ -18,7 +18,7 @@ from palio.core.leaderboard.ranking import Row
 from palio.web.leaderboard.visibility import shown_columns
 from palio.web.models import Challenge, LeaderboardStatistics
 
-VERSION = 3  # of what is stored and how it is computed; another one is computed again
+VERSION = 4  # of what is stored and how it is computed; another one is computed again
 
 
 @dataclass(frozen=True)
