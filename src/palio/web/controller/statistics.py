@@ -3,10 +3,11 @@
 The loop compares the revision of each challenge with the one whose statistics are complete. After a change, a thread
 with a database connection of its own looks for what is missing, has it computed, and stores it, which is a new
 revision for readers. Scoring never waits for it. What a kill interrupted is still missing afterwards, and so are
-statistics after an update or for attempts that are ranked now because of a withdrawal or a new version.
+statistics after an update or for attempts that are ranked now because of a withdrawal or a new version. Submissions
+that were the best at their time keep an interval of their primary score.
 
 Files that scoring programs wrote are read only in child processes with limits. An attempt whose file exceeds them has
-no interval; the others have theirs. Not covered: an interval of an attempt that is not ranked.
+no interval; the others have theirs. Not covered: an interval of any other attempt that is not ranked.
 """
 
 import hashlib
@@ -35,6 +36,7 @@ from palio.web.leaderboard.statistics import (
     measured_scores,
     ranked_scores,
     ranking_digest,
+    record_scores,
     settings_digest,
     task_indexes,
 )
@@ -122,6 +124,8 @@ class StatisticsUpdate:
         leaderboard, self._entries[key] = read_leaderboard(challenge, phase, board, Visibility.ALL, known=known)
         measured = measured_columns(policy, leaderboard.columns, primary)
         scores, own = ranked_scores(leaderboard.rows, primary), measured_scores(leaderboard.rows, measured)
+        for attempt, score in record_scores(leaderboard.records, primary).items():
+            own.setdefault(attempt, {primary.key: score})
         of = {"challenge": challenge, "phase": phase.name, "leaderboard": board.key}
         stored = LeaderboardStatistics.objects.filter(**of).first() or LeaderboardStatistics(**of)
         tasks = task_indexes(phase)
