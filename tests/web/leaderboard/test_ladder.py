@@ -72,7 +72,7 @@ def test_unusable_cases_are_not_shown(team: Team) -> None:
     assert "but the column Accuracy shows 0.950" in reason(contradicting)
     assert shown(missing, contradicting) == [None, None]
     assert shown(other_cases, usable) == [0.916666667, None]  # the first with usable cases
-    assert reason(usable) == "the submissions were scored on different cases"
+    assert reason(usable) == "the submissions were scored on different cases; the organizers have to re-score them"
 
 
 def test_each_by_itself_when_limits_are_exceeded(team: Team) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.random import Generator
 
 from palio.core.bundle.case_metrics import WrittenMetric
-from palio.core.statistics.cases import Answers, SingleCases, Values, compared
+from palio.core.statistics.cases import DIFFERENT, Answers, SingleCases, Values, compared
 from palio.core.statistics.comparisons import EQUAL, chance_reversed, only_right
 from palio.core.statistics.delong import OneClassError, areas, mean_areas
 from palio.core.statistics.draws import SEED, batches, generator
@@ -69,7 +69,7 @@ def difference(
     Raises ValueError with a clause if the cases differ, or do not have what the metric needs.
     """
     if len(a) != len(b):
-        raise ValueError("the submissions were scored on different cases")
+        raise ValueError(DIFFERENT)
     tasks = [compared(pair) for pair in zip(a, b, strict=True)]
     metric, of = WrittenMetric.parse(written), method(kind, written)
     value_a, value_b = (float(value) for value in np.mean([of.values(task) for task in tasks], axis=0))
@@ -115,7 +115,7 @@ def standard_error(kind: str, written: str, a: Sequence[SingleCases], b: Sequenc
     have what the metric needs, or nothing tells the error, as of medians.
     """
     if len(a) != len(b):
-        raise ValueError("the submissions were scored on different cases")
+        raise ValueError(DIFFERENT)
     tasks = [compared(pair) for pair in zip(a, b, strict=True)]
     parts = [method(kind, written).mean_parts(task) for task in tasks]
     means = [part for part in parts if part is not None]
