@@ -21,6 +21,8 @@ from tests.web.scored_submissions import (
 )
 from tests.web.world import World
 
+from palio.web.leaderboard import snapshot
+
 Browser = Callable[..., Client]
 API, PAGE, CSV = "/api/v1/challenges/mednist/leaderboard", "/c/mednist/leaderboard/", "/c/mednist/leaderboard.csv"
 
@@ -184,3 +186,20 @@ def test_only_chosen_submissions_were_best(world: World, tmp_path: Path, browser
     add_submission(world.team, scores=scores(0.9), minute=1)
     add_submission(world.team, scores=scores(0.6), minute=2, chosen=timezone.now())
     assert [each["score"] for each in browser().get(API).json()["best_over_time"]] == [0.6]
+
+
+def test_axis_of_the_best_rows(world: World, tmp_path: Path, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interval beyond the axis is an arrow at its end, with its numbers below the score."""
+    monkeypatch.setattr(snapshot, "MOST_ON_AXIS", 1)
+    statistics = "  statistics: {cases: cases.csv, kind: classification, metric: accuracy}\n"
+    publish(world.challenge, write_leaderboard_bundle(tmp_path / "bundle", palio=statistics))
+    for team, wrong in ((world.team, 6), (world.rivals, 300)):
+        team.challenge.refresh_from_db()
+        add_submission(team, scores=scores(1 - wrong / 600), minute=wrong, wrong=[*range(wrong)])
+    compute_statistics(world.challenge)
+    first, second = re.findall(r'<td class="strip">(.*?)</td>', get(browser(), PAGE))
+    assert first.count('class="whisker"') == first.count('class="dot"') == 1
+    assert second.count('class="beyond"') == 1
+    assert 'class="whisker"' not in second
+    assert 'class="dot"' not in second
+    assert "0.460 – 0.540" in get(browser(), PAGE)

@@ -122,10 +122,12 @@ def _cell(row: Row, column: Column, interval: tuple[float, float] | None, *, is_
 
 
 def _drawn(value: float, interval: tuple[float, float], axis: Axis) -> str:
-    low, high = (axis.at(end) for end in interval)
+    """Cut off at the ends of the axis; an arrow stands for an interval beyond them."""
+    low, high = (min(100.0, max(0.0, axis.at(end))) for end in interval)
     grid = "".join(f'<path class="grid" {_FIXED} d="M{axis.at(float(tick))} 0V10"/>' for tick in axis.ticks)
-    return (
-        f'<svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">{grid}'
-        f'<path class="whisker" {_FIXED} d="M{low} 5H{high}"/>'
-        f'<path class="dot" {_FIXED} d="M{axis.at(value)} 5h.001"/></svg>'
-    )
+    marks = f'<path class="whisker" {_FIXED} d="M{low} 5H{high}"/>'
+    if low == high:
+        marks = f'<path class="beyond" {_FIXED} d="M{abs(low - 3)} 2L{low} 5L{abs(low - 3)} 8"/>'
+    if 0 <= axis.at(value) <= 100:
+        marks += f'<path class="dot" {_FIXED} d="M{axis.at(value)} 5h.001"/>'
+    return f'<svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">{grid}{marks}</svg>'
