@@ -161,6 +161,7 @@ def test_what_a_team_sees(
     assert [(row["rank"], row["team"], row["scores"]["accuracy"]) for row in answer["rows"]] == board
     assert all(row["rank_range"] is None for row in answer["rows"])
     assert answer["cases"] is None
+    assert answer["no_intervals"] is None  # they are withheld, which `feedback` says
     intervals = [row["interval"] for row in answer["rows"]]
     assert intervals == ([None, [0.7, 0.9]] if rule == "rounded" else [None] * len(board))
 

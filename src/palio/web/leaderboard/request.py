@@ -190,7 +190,8 @@ class LeaderboardRequest:
 
     @property
     def no_intervals(self) -> str:
-        """Why no row has an interval of the primary score, as a sentence; empty if some have, or will have soon."""
+        """Why no row has an interval of the primary score, as a sentence; empty if some have or will have soon, or if
+        the feedback rule withholds them."""
         found, policy = self.snapshot, self.phase.rules.statistics
         board, primary = found.leaderboard, found.leaderboard.primary
         has_scores = any(primary.key in row.values for row in board.rows)
@@ -200,7 +201,8 @@ class LeaderboardRequest:
             return "No intervals and no rank ranges: the challenge names no file with a result for each case."
         if policy.metric_of(primary, primary) is None:
             return f"No intervals and no rank ranges: the challenge names no metric for {primary.title}."
-        if found.statistics.is_pending:
+        is_withheld = self.visibility is Visibility.PUBLIC and not self.phase.rules.feedback.is_exact
+        if found.statistics.is_pending or is_withheld:
             return ""
         reason = found.statistics.no_intervals
         if self.visibility is Visibility.ALL and reason:
