@@ -27,6 +27,7 @@ from palio.web.pages import (
     notifications,
     participants,
     publishing,
+    registry_accounts,
     rescores,
     statistics,
     styleguide,
@@ -67,6 +68,7 @@ pages = (
         *teams.urls,
         *styleguide.urls,
         *webhooks.urls,
+        *registry_accounts.urls,
     ],
     "pages",
 )

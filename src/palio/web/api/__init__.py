@@ -63,6 +63,7 @@ from palio.web.api import (  # noqa: E402
     notifications,
     participants,
     publishing,
+    registry_accounts,
     rescores,
     submissions,
     teams,
@@ -82,6 +83,7 @@ _MODULES = (
     account,
     notifications,
     webhooks,
+    registry_accounts,
     accounts,
 )
 _DASHBOARD = (dashboard, dashboard_submissions, participants, audit_log, announcements, rescores, edit)

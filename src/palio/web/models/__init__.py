@@ -1,6 +1,6 @@
 """Database models: fields, constraints and short properties. `web.verbs` has everything that changes rows."""
 
-from palio.web.models.accounts import ApiToken, Invitation, Membership, Team, User
+from palio.web.models.accounts import ApiToken, Invitation, Membership, RegistryAccount, Team, User
 from palio.web.models.challenges import Announcement, Challenge, ChallengeVersion, Registration, Role, RoleKind
 from palio.web.models.leaderboard import CaseSummary, LeaderboardStatistics, PairComparison, SimilarityCheck
 from palio.web.models.notifications import Mail, Notification, NotificationSettings
@@ -38,6 +38,7 @@ __all__ = [
     "PairComparison",
     "Purpose",
     "Registration",
+    "RegistryAccount",
     "Rescore",
     "Role",
     "RoleKind",
