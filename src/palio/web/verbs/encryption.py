@@ -1,6 +1,6 @@
 """Secrets that the platform has to read again, encrypted with keys that follow from its own secret.
 
-The database does not have that secret, so a copy of the database alone gives none of them away. Each purpose has a key
+The database does not have that secret, so a copy of the database gives none of them away. Each purpose has a key
 of its own.
 """
 
