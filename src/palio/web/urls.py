@@ -24,6 +24,7 @@ from palio.web.pages import (
     invitations,
     joining,
     leaderboard,
+    messages,
     notifications,
     participants,
     publishing,
@@ -34,6 +35,7 @@ from palio.web.pages import (
     submission,
     submissions,
     teams,
+    unsubscribing,
     webhooks,
 )
 
@@ -45,6 +47,7 @@ pages = (
         *feeds.urls,
         *account.urls,
         *notifications.urls,
+        *unsubscribing.urls,
         *leaderboard.urls,
         *statistics.urls,
         *compare.urls,
@@ -55,6 +58,7 @@ pages = (
         *dashboard.urls,
         *edit.urls,
         *announcements.urls,
+        *messages.urls,
         *audit_log.urls,
         *participants.urls,
         *rescores.urls,

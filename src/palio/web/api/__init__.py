@@ -60,6 +60,7 @@ from palio.web.api import (  # noqa: E402
     invitations,
     joining,
     leaderboard,
+    messages,
     notifications,
     participants,
     publishing,
@@ -86,7 +87,7 @@ _MODULES = (
     registry_accounts,
     accounts,
 )
-_DASHBOARD = (dashboard, dashboard_submissions, participants, audit_log, announcements, rescores, edit)
+_DASHBOARD = (dashboard, dashboard_submissions, participants, audit_log, announcements, messages, rescores, edit)
 for _module in (*_MODULES, *_DASHBOARD):
     api.add_router("", _module.router)
     for _view in _module.router.path_operations.values():

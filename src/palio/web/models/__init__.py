@@ -9,7 +9,7 @@ from palio.web.models.leaderboard import (
     PairComparison,
     SimilarityCheck,
 )
-from palio.web.models.notifications import Mail, Notification, NotificationSettings
+from palio.web.models.notifications import Mail, Message, Notification, NotificationSettings
 from palio.web.models.outgoing import Outgoing
 from palio.web.models.platform import ControllerBeat, Counter, Event, IdempotentAnswer
 from palio.web.models.submissions import (
@@ -39,6 +39,7 @@ __all__ = [
     "LeaderboardStatistics",
     "Mail",
     "Membership",
+    "Message",
     "Notification",
     "NotificationSettings",
     "Outgoing",
