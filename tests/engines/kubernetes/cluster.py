@@ -17,6 +17,8 @@ from typing import Any
 
 from tests.conftest import ROOT
 
+from palio.engines.kubernetes.settings import PREFIX
+
 START = ROOT.parent / "shared/tools/kubernetes-up"
 NAME = "palio-tests"
 FOLDER = Path("/var/tmp/palio-tests-volume")  # on the machine that is the node, too
@@ -51,8 +53,8 @@ def start() -> Mapping[str, str]:
     """Starts the cluster and makes what the tests need; returns the variables that name it."""
     said = subprocess.run([START], check=True, stdout=subprocess.PIPE, text=True).stdout
     variables = {"KUBECONFIG": said.strip().splitlines()[-1].removeprefix("KUBECONFIG=")}
-    variables |= {f"PALIO_KUBERNETES_{name}": NAME for name in ("NAMESPACE", "CLAIM")}
-    variables |= {"PALIO_KUBERNETES_FOLDER": str(FOLDER), "PALIO_KUBERNETES_GATE_IMAGE": IMAGE}
+    variables |= {f"{PREFIX}{name}": NAME for name in ("NAMESPACE", "CLAIM")}
+    variables |= {f"{PREFIX}FOLDER": str(FOLDER), f"{PREFIX}GATE_IMAGE": IMAGE}
     FOLDER.mkdir(exist_ok=True)
     kubectl = ["kubectl", "--kubeconfig", variables["KUBECONFIG"]]
     listed = {"apiVersion": "v1", "kind": "List", "items": objects()}
@@ -63,6 +65,14 @@ def start() -> Mapping[str, str]:
         phase = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
         time.sleep(0.5)
     return variables
+
+
+def of_cluster() -> dict[str, str]:
+    """The settings with which a platform uses the cluster that the environment names, if it names one."""
+    named = {name: text for name, text in os.environ.items() if name.startswith(PREFIX)}
+    if named:
+        named["PALIO_ACCEPT_UNENFORCED"] = "network,pids,shared memory,output"
+    return named
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -18,7 +18,7 @@ from palio.core.errors import PalioError
 from palio.core.quantities import MIB
 from palio.engines.docker import ImageConfig
 from palio.engines.kubernetes import engine as engine_module
-from palio.engines.kubernetes.engine import KubernetesEngine
+from palio.engines.kubernetes.engine import LOOK_S, KubernetesEngine
 from palio.engines.kubernetes.images import Images
 from palio.engines.kubernetes.settings import Settings
 
@@ -107,13 +107,13 @@ class NoImages(Images):
 
 @contextmanager
 def running(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, gate_image: str = ""
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, gate_image: str = "", look_s: float = LOOK_S
 ) -> Iterator[tuple[KubernetesEngine, FakeApi]]:
     monkeypatch.setattr(engine_module, "Images", NoImages)
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     with serving(server) as fake:
         monkeypatch.setenv("KUBECONFIG", str(fake.kubeconfig(tmp_path)))
-        engine = KubernetesEngine(Settings(tmp_path / "shared"))
+        engine = KubernetesEngine(Settings(tmp_path / "shared"), look_s=look_s)
         engine._settings = replace(engine._settings, gate_image=gate_image)  # without an experiment
         try:
             yield engine, fake
@@ -547,20 +547,28 @@ def test_job_that_waits_in_a_queue_is_waited_for(engine: KubernetesEngine, serve
     assert engine.waiting(job) is None
 
 
+@pytest.fixture
+def always_looking(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KubernetesEngine]:
+    """An engine that looks at a job in every poll."""
+    with running(server, tmp_path, monkeypatch, look_s=0) as (made, _):
+        yield made
+
+
+@pytest.mark.parametrize("version", ["v1beta1", "v1beta2"])
 def test_place_in_the_queue_and_quota_that_was_revoked(
-    engine: KubernetesEngine, server: Server, job: Job, monkeypatch: pytest.MonkeyPatch
+    always_looking: KubernetesEngine, server: Server, job: Job, version: str
 ) -> None:
     """A job that has run is not waited for: Kueue would run it once more."""
-    monkeypatch.setattr(engine_module, "_LOOK_S", 0.0)
-    queue = ENDS.parent / "queue"
+    engine = always_looking
+    queue = ENDS.parent / "queue" / version
     engine._settings = replace(engine._settings, queue="challenge")
     engine.start(job)
     found = server.objects[f"{JOBS}/{job.name}"]
     found["spec"]["suspend"] = True
     evicted = json.loads((queue / "workload-evicted.json").read_text())
     server.objects["/apis"] = json.loads((queue / "groups.json").read_text())
-    server.objects["/apis/kueue.x-k8s.io/v1beta1/namespaces/palio-jobs/workloads"] = {"items": [evicted]}
-    of_queue = "/apis/visibility.kueue.x-k8s.io/v1beta1/namespaces/palio-jobs/localqueues/challenge/pendingworkloads"
+    server.objects[f"/apis/kueue.x-k8s.io/{version}/namespaces/palio-jobs/workloads"] = {"items": [evicted]}
+    of_queue = f"/apis/visibility.kueue.x-k8s.io/{version}/namespaces/palio-jobs/localqueues/challenge/pendingworkloads"
     server.objects[of_queue] = json.loads((queue / "pending-workloads.json").read_text())
     assert engine.poll(job) is None
     assert engine.waiting(job) == Waiting(position=2)
