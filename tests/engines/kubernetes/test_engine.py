@@ -20,6 +20,7 @@ from palio.engines.docker import ImageConfig
 from palio.engines.kubernetes import engine as engine_module
 from palio.engines.kubernetes.engine import LOOK_S, KubernetesEngine
 from palio.engines.kubernetes.images import Images
+from palio.engines.kubernetes.proof import Listener, _Trial
 from palio.engines.kubernetes.settings import Settings
 
 LIMITS = Limits(time_s=500, memory_bytes=256 * MIB, cpus=1, output_bytes=MIB)
@@ -287,6 +288,7 @@ def test_changed_network_policy_is_refused(tmp_path: Path, monkeypatch: pytest.M
         ("out-of-memory", End.MEMORY, 137),
         ("evicted-own-disk", End.MEMORY, 137),
         ("time-limit", End.TIME, 143),
+        ("time-limit-of-a-program-that-had-failed", End.EXITED, 3),
         ("command-not-found", End.NOT_STARTED, 128),
         ("stopped", End.EXITED, 143),
         ("output-limit", End.OUTPUT_SIZE, 143),
@@ -486,6 +488,17 @@ def test_lost_output_of_a_job_that_succeeded_is_a_fault(keeping: KubernetesEngin
     assert raised.value.failure.code == "engine-fault"
 
 
+def test_lost_output_of_a_job_that_was_ended_too_late_is_a_fault(
+    keeping: KubernetesEngine, server: Server, job: Job
+) -> None:
+    """Its kubelet was away while it finished, and Palio took it for one that runs too long."""
+    keeping.start(job)
+    server.end(job, "time-limit-of-a-program-that-had-ended")
+    set_keeper(server, job, terminated={"exitCode": 143, "reason": "Error"})
+    with pytest.raises(PalioError, match="its keeper ended early"):
+        ended(keeping, job)
+
+
 def test_keeper_that_does_not_end_is_a_fault(
     keeping: KubernetesEngine, server: Server, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -624,3 +637,24 @@ def test_long_log_keeps_its_beginning_and_end(engine: KubernetesEngine, server: 
     assert "[palio: the middle of this log was cut here]" in log
     assert log.endswith("last\n")
     assert len(log) < 1.2 * MIB
+
+
+def test_only_trials_of_killed_processes_are_removed(engine: KubernetesEngine, server: Server, job: Job) -> None:
+    trial = replace(job, name="palio-limits-0a-1", mounts=())
+    for each in (job, trial):
+        engine.start(each)
+        server.end(each, "exit-0")
+    engine._remove_trials("palio-limits-0a-")
+    assert engine.job_names() == {job.name}
+
+
+def test_proofs_of_killed_processes_are_removed(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("palio-proof-1-control", "palio-1a2b3c4d-predict"):
+        server.objects[f"{JOBS}/{name}"] = {"metadata": {"name": name, "annotations": {}}, "kind": "Job"}
+    with running(server, tmp_path, monkeypatch) as (engine, _):
+        cluster = engine._cluster
+        _Trial(cluster, Settings(tmp_path), Listener("127.0.0.1"))._remove_earlier()
+    assert [path for path, _ in server.deleted if "palio-1a2b" in path] == []
+    assert [path for path, _ in server.deleted if "palio-proof" in path] == [f"{JOBS}/palio-proof-1-control"]

@@ -13,6 +13,7 @@ job whose attempt is over.
 All state is in the cluster and on the volume.
 """
 
+import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -34,7 +35,6 @@ from palio.engines.kubernetes.classify import (
     BY_OUTPUT,
     BY_STOP,
     BY_TIME,
-    ENDED_BY,
     KEEPER,
     Classification,
     Ending,
@@ -135,7 +135,15 @@ class KubernetesEngine:
         if image := self._settings.gate_image:
             nodes = self._cluster.get("/api/v1/nodes").get("items") or ()
             key = [namespace, self._settings.runtime_class]
-            self._enforced = find_enforced(self._settings.folder, key, nodes, image, self._try, settings=self._settings)
+            self._enforced = find_enforced(
+                self._settings.folder,
+                key,
+                nodes,
+                image,
+                self._try,
+                settings=self._settings,
+                remove_earlier=self._remove_trials,
+            )
 
     def describe(self) -> str:
         unverified = "" if self._cluster.is_verified else ", whose certificate the kubeconfig does not verify"
@@ -202,6 +210,13 @@ class KubernetesEngine:
             return experiment.wait(lambda: self.poll(job))
         finally:
             self.remove(job)
+
+    def _remove_trials(self, prefix: str) -> None:
+        for name in self.job_names():
+            if name.startswith(prefix):
+                self.remove(
+                    Job(name, self._settings.gate_image, experiment.LIMITS, Path(os.devnull), experiment.OUTPUT)
+                )
 
     def _start_job(self, job: Job, *, node: str = "") -> None:
         if self._volume.refusal(job):
@@ -299,7 +314,7 @@ class KubernetesEngine:
         if not self._objects.is_settled(watched.job, watched.seen):
             return None
         self._raise_unless_own(job, found, watched.seen)
-        if self._volume.has_keeper(job) and not self._is_kept(job, watched):
+        if self._volume.has_keeper(job) and not self._is_kept(job, watched, found):
             return None
         watched.result = self._ended(job, found, watched)
         return watched.result
@@ -312,11 +327,11 @@ class KubernetesEngine:
         queue = watched.job["metadata"].get("labels", {}).get(QUEUE, "")
         return Waiting(self._kueue.position(watched.job, queue) if queue else None)
 
-    def _is_kept(self, job: Job, watched: _Watched) -> bool:
+    def _is_kept(self, job: Job, watched: _Watched, found: Classification) -> bool:
         """Whether the keeper has kept the output of a job that is over, which it is asked for. Raises PalioError if it
         cannot.
         """
-        if (ended := terminated(watched.seen)) is None:  # the program did not start
+        if terminated(watched.seen) is None:  # the program did not start
             return True
         keeper = terminated(watched.seen, KEEPER)
         if keeper is None and not has_ended(watched.seen):
@@ -325,8 +340,7 @@ class KubernetesEngine:
             if time.monotonic() - watched.asked > _KEPT_S:
                 raise self._fault("keeping the output of", job, f"its keeper did not end within {_KEPT_S:.0f} s")
             return False
-        was_ended = ENDED_BY in watched.seen["metadata"].get("annotations", {})
-        if ended.get("exitCode") == 0 and not was_ended and not self._volume.has_archive(job):
+        if found.ending is Ending.DONE and not self._volume.has_archive(job):
             said = ": ".join(filter(None, ((keeper or {}).get("reason"), (keeper or {}).get("message"))))
             raise self._fault("keeping the output of", job, f"its keeper ended early ({said or 'unknown'})")
         return True

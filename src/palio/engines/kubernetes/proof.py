@@ -35,6 +35,7 @@ FRESH_FAULT_S = 300.0  # an operator who has changed the cluster does not wait f
 MOST_PIDS = 4096  # a pod that may start more counts as not limited
 _KINDS = 8  # of nodes that are tried at most
 _FILE = "palio-proof.json"
+_NAMED = "palio-proof-"
 _POLL_S = 0.5
 _WAIT_S = PROOF_S + 30.0
 # What a job must not reach; a name that begins with `$` is set by the kubelet, see probe_program.
@@ -172,13 +173,14 @@ class _Trial:
         namespace = settings.namespace
         self._jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs"
         self._pods = f"/api/v1/namespaces/{namespace}/pods"
-        self._prefix = f"palio-proof-{secrets.token_hex(4)}"
+        self._prefix = f"{_NAMED}{secrets.token_hex(4)}"
         self._not_pulled = ""
 
     def run(self) -> Proof:
         kinds = self._kinds()
         names = {kind: f"{self._prefix}-{number}" for number, kind in enumerate(kinds)}
         control = f"{self._prefix}-control"
+        self._remove_earlier()
         try:
             for kind, name in names.items():
                 self._create(name, kinds[kind])
@@ -186,8 +188,7 @@ class _Trial:
             ended = self._wait([*names.values(), control])
         finally:
             for name in (*names.values(), control):
-                with suppress(NotFoundError):
-                    self._cluster.delete(f"{self._jobs}/{name}", {"propagationPolicy": "Background"})
+                self._delete(name)
         if self._not_pulled:
             return Proof(fault=f"the image {self._settings.gate_image} cannot be pulled: {self._not_pulled}")
         tried = {kind: ended[name] for kind, name in names.items() if name in ended}
@@ -204,6 +205,16 @@ class _Trial:
             is_controlled=bool(controlled["reached"]),
             pids={kind: count["processes"] if count["limited"] else None for kind, count in counts.items() if count},
         )
+
+    def _remove_earlier(self) -> None:
+        """What is left of trials whose processes were killed. Nobody else makes one now, see `prove`."""
+        for job in self._cluster.get(self._jobs).get("items") or ():
+            if job["metadata"]["name"].startswith(_NAMED):
+                self._delete(job["metadata"]["name"])
+
+    def _delete(self, name: str) -> None:
+        with suppress(NotFoundError):
+            self._cluster.delete(f"{self._jobs}/{name}", {"propagationPolicy": "Background"})
 
     def _kinds(self) -> dict[str, str]:
         """A node of each kind that may run jobs."""
