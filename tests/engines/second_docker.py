@@ -63,11 +63,18 @@ class Daemon:
         assert saved.returncode == 0
 
 
+def second_docker_fault() -> str | None:
+    """What a second engine lacks here."""
+    if os.geteuid() != 0 or not shutil.which("dockerd") or not shutil.which("unshare"):
+        return "a second Docker engine needs root, dockerd and unshare"
+    return None
+
+
 @contextmanager
 def second_docker() -> Iterator[Daemon]:
     """Running, with the base image; of the tests' own, and gone afterwards."""
-    if os.geteuid() != 0 or not shutil.which("dockerd") or not shutil.which("unshare"):
-        lacking("a second Docker engine needs root, dockerd and unshare")
+    if fault := second_docker_fault():
+        lacking(fault)
     with tempfile.TemporaryDirectory(prefix="palio-dockerd-") as home:  # short, as sockets' paths have to be
         made = Daemon(Path(home))
         made.start()
