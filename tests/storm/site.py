@@ -79,19 +79,20 @@ class Site:
             self._operated["DATABASE_URL"] = postgresql.url
         if planted is not None:
             self._operated["PYTHONPATH"] = str(planted.plant(home / "planted"))
-        self.starts = 0
-        self.exit_codes: list[int] = []
         self.seen: set[tuple[int, str]] = set()  # every process of it that was ever found, with when it started
         self.second: Running | None = None
         self.running = self._begin()
 
     def _begin(self) -> Running:
-        self.starts += 1
         started = Running(self.data, **self._operated)
         deadline = time.monotonic() + START_S
         try:
             while started.health() is None:
-                if started.process.poll() is not None or time.monotonic() > deadline:
+                if time.monotonic() > deadline:
+                    raise RuntimeError(f"the platform does not start:\n{started.said}")
+                if has_no_database(started):
+                    started = Running(self.data, **self._operated)
+                elif started.process.poll() is not None:
                     raise RuntimeError(f"the platform does not start:\n{started.said}")
                 time.sleep(0.1)
         except BaseException:
@@ -102,6 +103,19 @@ class Site:
         if self.postgresql is not None:
             self.second = Running(self.data, command="controller", **self._operated)
         return started
+
+    def revive(self) -> None:
+        """As a service manager does, where a second controller found no database when it started."""
+        if self.second is not None and has_no_database(self.second):
+            self.second = Running(self.data, command="controller", **self._operated)
+
+    def ended(self) -> list[str]:
+        """What has ended by itself, as nothing that is struck may do."""
+        return [
+            f"a platform's supervisor ended with exit code {each.process.returncode}: {each.said[-500:]}"
+            for each in self._all_running
+            if each.process.poll() is not None and not has_no_database(each)
+        ]
 
     @property
     def _all_running(self) -> list[Running]:
@@ -209,6 +223,11 @@ class Site:
     def close(self) -> None:
         if any(each.process.poll() is None for each in self._all_running):
             self.kill_all()
+
+
+def has_no_database(running: Running) -> bool:
+    """Whether it ended because PostgreSQL did not respond when it started; while it runs, it waits for it."""
+    return running.process.poll() is not None and "(database-unusable)" in running.said
 
 
 @contextmanager

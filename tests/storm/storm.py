@@ -193,6 +193,7 @@ def storm(
         deadline = begin + seconds
         while report.struck.total() < blows and time.monotonic() < deadline:
             time.sleep(chance.uniform(*PAUSE_S))
+            site.revive()
             if kind := struck.strike():
                 report.struck[kind] += 1
                 if report.struck.total() % GUST == 0:  # something has to get through, or only starting is tested
@@ -201,8 +202,12 @@ def storm(
                     say(f"  {report.struck.total()} blows, {len(submitter.accepted)} submissions")
             else:
                 report.missed += 1
+            if ended := site.ended():
+                report.findings += ended
+                break
         struck.end()
         submitter.end()
+        site.revive()
         is_settled = site.wait_until(lambda: site.is_settled(_PENDING), settle_s)
         if cluster is None:
             time.sleep(3)  # what ended attempts left on the engine is removed
