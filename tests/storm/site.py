@@ -31,6 +31,7 @@ copy_postgresql(Path(sys.argv[1]))
 Unavailable = (sqlite3.OperationalError, psycopg.OperationalError)  # a full disk, a lock, a server that was killed
 DISK_BYTES = 420 << 20  # 256 MiB of which have to be free for anything to be started
 START_S = 90.0
+_AT_START = ("(database-unusable)", "(disk-full)")
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class Site:
             while started.health() is None:
                 if time.monotonic() > deadline:
                     raise RuntimeError(f"the platform does not start:\n{started.said}")
-                if has_no_database(started):
+                if could_not_start(started):
                     started = Running(self.data, **self._operated)
                 elif started.process.poll() is not None:
                     raise RuntimeError(f"the platform does not start:\n{started.said}")
@@ -105,8 +106,8 @@ class Site:
         return started
 
     def revive(self) -> None:
-        """As a service manager does, where a second controller found no database when it started."""
-        if self.second is not None and has_no_database(self.second):
+        """As a service manager does, where a second controller could not start."""
+        if self.second is not None and could_not_start(self.second):
             self.second = Running(self.data, command="controller", **self._operated)
 
     def ended(self) -> list[str]:
@@ -114,7 +115,7 @@ class Site:
         return [
             f"a platform's supervisor ended with exit code {each.process.returncode}: {each.said[-500:]}"
             for each in self._all_running
-            if each.process.poll() is not None and not has_no_database(each)
+            if each.process.poll() is not None and not could_not_start(each)
         ]
 
     @property
@@ -225,9 +226,11 @@ class Site:
             self.kill_all()
 
 
-def has_no_database(running: Running) -> bool:
-    """Whether it ended because PostgreSQL did not respond when it started; while it runs, it waits for it."""
-    return running.process.poll() is not None and "(database-unusable)" in running.said
+def could_not_start(running: Running) -> bool:
+    """Whether it ended because PostgreSQL did not respond, or the disk was full, when it started. While it runs, it waits
+    for both.
+    """
+    return running.process.poll() is not None and any(code in running.said for code in _AT_START)
 
 
 @contextmanager
