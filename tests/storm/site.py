@@ -227,9 +227,7 @@ class Site:
 
 
 def could_not_start(running: Running) -> bool:
-    """Whether it ended because PostgreSQL did not respond, or the disk was full, when it started. While it runs, it waits
-    for both.
-    """
+    """Whether it ended because the database did not respond, or the disk was full, when it started. Later, it waits."""
     return running.process.poll() is not None and any(code in running.said for code in _AT_START)
 
 
