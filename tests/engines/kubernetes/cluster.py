@@ -25,6 +25,7 @@ FOLDER = Path("/var/tmp/palio-tests-volume")  # on the machine that is the node,
 IMAGE = "python:3.11-slim"
 BOUND_S = 60
 TESTS = ("tests/engines", "tests/submissions", "tests/web/browser/test_mednist_walk.py")
+STORM = "tests/storm"
 SHORT = (  # something of each kind, in a few minutes; tests here have names of their own
     "test_cpu_time_and_memory_measured",
     "test_out_of_memory",
@@ -32,6 +33,7 @@ SHORT = (  # something of each kind, in a few minutes; tests here have names of 
     "11-network",
     "16-symlink-shadow",
     "10-daemon",
+    "test_short_storm",
 )
 _OPERATOR = 12
 
@@ -89,7 +91,7 @@ def main(arguments: Sequence[str]) -> int:
     if arguments[:1] == ["run"]:
         words = [*arguments[1:]]
     elif arguments[:1] == ["short"]:
-        words = [sys.executable, "-m", "pytest", "-m", "kubernetes", "-k", " or ".join(SHORT), *TESTS]
+        words = [sys.executable, "-m", "pytest", "-m", "kubernetes", "-k", " or ".join(SHORT), *TESTS, STORM]
     else:
         words = [sys.executable, "-m", "pytest", "-m", "kubernetes", "--durations=15", *(arguments or TESTS)]
     return subprocess.run(words, check=False, cwd=ROOT, env={**os.environ, **own, **variables}).returncode

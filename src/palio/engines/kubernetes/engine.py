@@ -124,9 +124,9 @@ class KubernetesEngine:
         self._proof = Proof(fault=f"{PREFIX}GATE_IMAGE is not set")
         self._targets: tuple[str, ...] = ()
         if self._settings.gate_image:
-            listener = Listener(own_address(self._cluster, self._settings))
-            self._proof = prove(self._cluster, self._settings, listener)
-            self._targets = targets(listener) if self._proof.isolates else ()
+            self._listener = Listener(own_address(self._cluster, self._settings))
+            self._proof = prove(self._cluster, self._settings, self._listener)
+            self._targets = targets(self._listener) if self._proof.isolates else ()
         self._kueue = Kueue(self._cluster, self._settings.namespace)
         self._watched: dict[str, _Watched] = {}
         self._enforced = Enforced(fault=f"{PREFIX}GATE_IMAGE is not set")

@@ -11,12 +11,14 @@ runtime or type. Not covered: a node that differs from others of its kind, excep
 If this process ends while a gate runs, the gate cannot reach the listener, and decides by the other targets.
 """
 
+import errno
 import fcntl
 import json
 import secrets
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -95,18 +97,26 @@ class Proof:
 
 
 class Listener:
-    """What a job must not reach, and the control has to: a port of this process."""
+    """What a job must not reach, and the control has to: a port of this process, for as long as the object exists."""
 
     def __init__(self, address: str) -> None:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self._socket = socket.create_server((address, 0), family=family, backlog=64)
-        self.target = f"Palio,tcp,{address},{self._socket.getsockname()[1]}"
-        threading.Thread(target=self._run, name="palio-gate-listener", daemon=True).start()
+        listening = socket.create_server((address, 0), family=family, backlog=64)
+        self.target = f"Palio,tcp,{address},{listening.getsockname()[1]}"
+        threading.Thread(target=_accept, args=[listening], name="palio-gate-listener", daemon=True).start()
+        weakref.finalize(self, listening.shutdown, socket.SHUT_RDWR)
 
-    def _run(self) -> None:
+
+def _accept(listening: socket.socket) -> None:
+    with listening:
         while True:
-            with suppress(OSError):
-                connection, _ = self._socket.accept()
+            try:
+                connection, _ = listening.accept()
+            except OSError as error:
+                if error.errno == errno.EINVAL:  # it was shut down
+                    return
+                time.sleep(_POLL_S)  # too many open files, for example
+            else:
                 connection.close()
 
 
