@@ -74,6 +74,7 @@ class Site:
             "PALIO_CPUS": "16",
             "PALIO_MEMORY_GIB": "16",
             "XDG_CACHE_HOME": str(self.cache),
+            "PYTHONFAULTHANDLER": "1",
             **(of_cluster() if engine == "kubernetes" else {}),
         }
         if postgresql is not None:
@@ -90,6 +91,8 @@ class Site:
         try:
             while started.health() is None:
                 if time.monotonic() > deadline:
+                    started.process.send_signal(signal.SIGABRT)  # it says where it is
+                    started.process.wait(20)
                     raise RuntimeError(f"the platform does not start:\n{started.said}")
                 if could_not_start(started):
                     started = Running(self.data, **self._operated)
