@@ -109,6 +109,11 @@ def team_affiliations(challenge: Challenge) -> dict[str, str]:
     return dict(Team.objects.filter(challenge=challenge).exclude(affiliation="").values_list("id", "affiliation"))
 
 
+def public_teams(challenge: Challenge) -> frozenset[str]:
+    """The ids of the teams whose page everyone may see."""
+    return frozenset(Team.objects.filter(challenge=challenge, is_public=True).values_list("id", flat=True))
+
+
 def read_answers(labels: Sequence[str], questions: Sequence[Question]) -> dict[str, dict[str, str]]:
     """The answers to these questions by submission, as texts. Submissions without any are left out."""
     found: dict[str, dict[str, str]] = {}

@@ -98,7 +98,9 @@ def _moved(row: Row, leaderboard: Leaderboard) -> str:
 
 def _name(row: Row, leaderboard: Leaderboard) -> str:
     name: str = escape(row.name)
-    if leaderboard.visibility is not Visibility.PUBLIC:
+    if leaderboard.has_page(row):
+        name = f'<a href="{reverse("pages:team", kwargs={"team": row.entry.team})}">{name}</a>'
+    elif leaderboard.visibility is not Visibility.PUBLIC:
         name = f'<a href="{reverse("pages:submission", kwargs={"submission": row.entry.label})}">{name}</a>'
     if row.entry.baseline:
         name += ' <span class="badge baseline">baseline</span>'

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("palio", "0023_team_profiles"),
+        ("palio", "0024_registry_accounts"),
     ]
 
     operations = [
