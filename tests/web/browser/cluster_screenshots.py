@@ -36,24 +36,24 @@ def main() -> None:
         with running(home / "data", **settings) as platform:
             bundle = write_bundle(home / "bundle", yaml=YAML)
             tokens = join_as_several(home / "data", bundle, TEAMS)
-            submissions = [_submit(platform.address, token, home, number) for number, token in enumerate(tokens)]
-            connection = Connection(platform.address, tokens[0])
+            teams = [Connection(platform.address, token) for token in tokens]
+            submissions = [_submit(team, home, number) for number, team in enumerate(teams)]
             deadline = time.monotonic() + UP_S
             states: list[str] = []
             while states.count("predict") < SLOTS or "queued" not in states:
                 if time.monotonic() > deadline:
                     raise SystemExit(f"The cluster did not start enough jobs: {states}")
                 time.sleep(0.5)
-                states = [connection.get(f"/submissions/{each}")["state"] for each in submissions]
+                pairs = zip(teams, submissions, strict=True)
+                states = [team.get(f"/submissions/{each}")["state"] for team, each in pairs]
             _take(platform.address, {"dashboard": f"/c/{SLUG}/manage/"})
 
 
-def _submit(address: str, token: str, folder: Path, number: int) -> str:
+def _submit(connection: Connection, folder: Path, number: int) -> str:
     path = folder / f"vowels-{number + 1}.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("Dockerfile", DOCKERFILE)
         archive.writestr("predict.py", f"import time  # {number}\ntime.sleep({SLEEP_S})\n{PREDICT}")
-    connection = Connection(address, token)
     return str(submit(connection, SLUG, upload_file(connection, SLUG, path)["id"])["id"])
 
 
