@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from django.conf import settings
 from django.urls import reverse
 from django.utils.html import escape
 
@@ -11,18 +10,12 @@ from palio.core.leaderboard.axis import Axis
 from palio.core.leaderboard.ranking import Row, rank_text
 from palio.core.leaderboard.standing import leading_group
 from palio.web.http.time_html import time_html
+from palio.web.leaderboard.formats import receipt_address
 from palio.web.leaderboard.leaderboard import Leaderboard
 from palio.web.leaderboard.statistics import Statistics
 from palio.web.leaderboard.visibility import Visibility
 
 _FIXED = 'vector-effect="non-scaling-stroke"'  # strokes keep their width when the drawing is stretched
-
-
-def _receipt_address(row: Row) -> str:
-    """Empty if there is no receipt, as of a submission of an earlier version of Palio."""
-    if not (settings.FOLDERS.runs / row.entry.attempt / "receipt.json").is_file():
-        return ""
-    return reverse("pages:submission-receipt", kwargs={"submission": row.entry.label})
 
 
 def rows_html(leaderboard: Leaderboard, statistics: Statistics, axis: Axis | None) -> Iterator[str]:
@@ -69,7 +62,7 @@ def _row(
     answers = leaderboard.answers.get(row.entry.label, {})
     cells += [f"<td>{_answer(answers.get(question.key, '–'))}</td>" for question in leaderboard.questions]
     if leaderboard.visibility is Visibility.ALL:
-        address = _receipt_address(row)
+        address = receipt_address(row)
         link = f'<a href="{address}" aria-label="Receipt of {escape(row.name)}">receipt</a>' if address else "–"
         cells.append(f"<td>{link}</td>")
     marks = " ".join([*["out"] * bool(row.entry.disqualified), *["group-end"] * is_last_of_group])
@@ -105,7 +98,9 @@ def _moved(row: Row, leaderboard: Leaderboard) -> str:
 
 def _name(row: Row, leaderboard: Leaderboard) -> str:
     name: str = escape(row.name)
-    if leaderboard.visibility is not Visibility.PUBLIC:
+    if leaderboard.has_page(row):
+        name = f'<a href="{reverse("pages:team", kwargs={"team": row.entry.team})}">{name}</a>'
+    elif leaderboard.visibility is not Visibility.PUBLIC:
         name = f'<a href="{reverse("pages:submission", kwargs={"submission": row.entry.label})}">{name}</a>'
     if row.entry.baseline:
         name += ' <span class="badge baseline">baseline</span>'

@@ -55,7 +55,15 @@ _SAID: Mapping[str, str | Callable[[Mapping[str, Any]], str]] = {
     ),
     "invitation.taken-back": "revoked an invitation link",
     "invitation.used": "accepted an invitation",
+    "message.sent": lambda of: (
+        f"sent the message “{of.get('title')}” to {counted(of.get('receivers', 0), 'participant')}{_audience(of)}"
+    ),
     "notifications.changed": "changed what they are notified of",
+    "notifications.unsubscribed": lambda of: (
+        "unsubscribed from all e-mails about notifications"
+        if of.get("mails") == "all"
+        else f"unsubscribed from e-mails of the kind {of.get('mails')}"
+    ),
     "person.changed": "changed {what} of {user} to {value}",
     "person.reset-link": "created a password link for {user}",
     "person.second-factors-removed": "removed the second factors of {user}",
@@ -99,6 +107,8 @@ _SAID: Mapping[str, str | Callable[[Mapping[str, Any]], str]] = {
     "terms.accepted": "accepted the terms of version {version}",
     "token.made": "created the API token “{name}”",
     "token.revoked": "revoked the API token “{name}”",
+    "team.registry-account-deleted": "deleted the team's account at {registry}",
+    "team.registry-account-saved": "saved the account {username} at {registry} for the team",
     "webhook.changed": "changed a webhook",
     "webhook.deleted": "deleted a webhook",
     "webhook.made": "added a webhook",
@@ -183,6 +193,15 @@ def _in_stage(of: Mapping[str, Any]) -> str:
 def _origin(of: Mapping[str, Any]) -> str:
     source = (of.get("origin") or {}).get("source")
     return f" from {_short(source)}" if source else ""
+
+
+def _audience(of: Mapping[str, Any]) -> str:
+    match of.get("audience"):
+        case "team":
+            return f" of the team “{of.get('team')}”"
+        case "not-submitted":
+            return " who had not submitted"
+    return ""
 
 
 def _decided(of: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from palio.core.attempt.states import State
 from palio.core.errors import counted
 from palio.web.models import Attempt, Challenge, NotificationSettings, Registration, RoleKind
 from palio.web.verbs.notifications import addresses, footer, title_of, write_mail
+from palio.web.verbs.unsubscribing import DIGEST
 
 LASTS = {NotificationSettings.Digest.DAILY: timedelta(days=1), NotificationSettings.Digest.WEEKLY: timedelta(days=7)}
 
@@ -44,7 +45,7 @@ def _write(user: int, digest: NotificationSettings.Digest, now: datetime) -> boo
             return False
         why = f"You organize {counted(len(parts), 'challenge')} with news and asked for a {digest} digest."
         text = "\n\n".join([f"Since {since:%Y-%m-%d %H:%M} UTC:", *parts, footer(why)])
-        write_mail(f"digest/{now.isoformat()}", f"Your {digest} digest", text, [user])
+        write_mail(f"digest/{now.isoformat()}", f"Your {digest} digest", text, [user], kind=DIGEST)
     return True
 
 

@@ -1,8 +1,10 @@
 """The occasions that people are notified of, each in the transaction of what happened.
 
-No text contains a score: who may see it is decided when somebody looks.
+No text contains a score, because who may see it is decided when somebody looks; but for a re-score, which says what
+changed, where the team may read the scores at that time.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,9 +12,21 @@ from django.conf import settings
 
 from palio.core.attempt.states import State
 from palio.core.bundle.model import Phase
-from palio.web.models import Announcement, Attempt, Challenge, Event, Registration, User
+from palio.web.models import (
+    Announcement,
+    Attempt,
+    Challenge,
+    Event,
+    Message,
+    Registration,
+    Rescore,
+    Submission,
+    User,
+)
+from palio.web.storage.bundles import current_bundle
 from palio.web.verbs import events, webhooks
 from palio.web.verbs.notifications import Kind, Notice, members, notify, participants, title_of
+from palio.web.verbs.score_changes import ReadableScores, ScoreChange
 
 DEADLINE = "phase.closes-soon"  # the event
 
@@ -51,6 +65,66 @@ def finished(attempt: Attempt) -> None:
     webhooks.emit(event, submission.challenge, data, team=submission.team)
 
 
+def rescored(rescore: Rescore, changes: Sequence[ScoreChange]) -> None:
+    """The new scores of a re-score were applied. Tells each team what changed of what it can read."""
+    challenge, phase = rescore.challenge, rescore.phase
+    by_team: dict[str, list[ScoreChange]] = {}
+    for change in changes:
+        if change.differs:
+            by_team.setdefault(change.submission.team_id, []).append(change)
+    data = {"rescore": rescore.pk, "phase": phase, "url": f"{_address()}/c/{challenge.slug}/leaderboard/"}
+    every = [change.submission.pk for each in by_team.values() for change in each]
+    webhooks.emit_to(None, webhooks.RESCORED, challenge, data | {"submissions": every})
+    readable = ReadableScores(current_bundle(challenge), phase)
+    for each in by_team.values():
+        told = [(change.submission, line) for change in each if (line := readable.says(change))]
+        if not told:
+            continue
+        team = told[0][0].team
+        lines = [line for _, line in told]
+        first = f"The phase “{phase}” was re-scored: "
+        notice = Notice(
+            kind=Kind.RESCORED,
+            challenge=challenge,
+            submission=told[0][0] if len(told) == 1 else None,
+            text=f"{first}{lines[0]}." if len(told) == 1 else f"{first}the scores of {len(told)} submissions changed.",
+            more="" if len(told) == 1 else "\n".join(lines),
+            path=f"/s/{told[0][0].pk}/" if len(told) == 1 else f"/c/{challenge.slug}/submissions/",
+            key=f"rescore/{rescore.pk}",
+        )
+        notify(notice, members(told[0][0]))
+        ids = [submission.pk for submission, _ in told]
+        webhooks.emit_to(team, webhooks.RESCORED, challenge, data | {"submissions": ids})
+
+
+def judged(submission: Submission, *, at: datetime) -> None:
+    """An organizer disqualified a submission, or reinstated it."""
+    reason = submission.disqualified
+    said = (
+        f"was disqualified in the phase “{submission.phase}”: {reason}"
+        if reason
+        else "was reinstated and has a rank again."
+    )
+    notice = Notice(
+        kind=Kind.JUDGED,
+        challenge=submission.challenge,
+        submission=submission,
+        text=f"“{submission.file.name}” {said}",
+        path=f"/s/{submission.pk}/",
+        key=f"judged/{submission.pk}/{at.timestamp():.3f}",
+    )
+    notify(notice, members(submission))
+    data = {
+        "submission": submission.pk,
+        "url": f"{_address()}{notice.path}",
+        "phase": submission.phase,
+        "team": {"id": submission.team_id, "name": submission.team.name},
+        "reason": reason,
+    }
+    event = webhooks.DISQUALIFIED if reason else webhooks.REINSTATED
+    webhooks.emit(event, submission.challenge, data, team=submission.team)
+
+
 def decided(registration: Registration, *, at: datetime) -> None:
     """An organizer approved or refused a join request."""
     is_approved = registration.state == Registration.State.APPROVED
@@ -82,6 +156,19 @@ def announced(announcement: Announcement) -> None:
     notify(notice, participants(challenge).exclude(pk=announcement.author_id))
     data = {"number": announcement.pk, "title": announcement.title, "text": announcement.text}
     webhooks.emit(webhooks.ANNOUNCED, challenge, data | {"url": f"{_address()}{notice.path}"})
+
+
+def messaged(message: Message) -> None:
+    """No webhook gets it: it is for people."""
+    notice = Notice(
+        kind=Kind.MESSAGE,
+        challenge=message.challenge,
+        text=f"Message from the organizers of “{title_of(message.challenge)}”: {message.title}",
+        more=message.text,
+        path=f"/messages/{message.pk}/",
+        key=f"message/{message.pk}",
+    )
+    notify(notice, message.receivers.all())
 
 
 def closes_soon(challenge: Challenge, phase: Phase, end: datetime) -> bool:

@@ -25,8 +25,11 @@ _AT_A_TIME = 1000  # rows in one statement
 class Kind(StrEnum):
     SCORED = "scored"
     FAILED = "failed"
+    RESCORED = "rescored"
+    JUDGED = "judged"
     DECISION = "decision"
     ANNOUNCEMENT = "announcement"
+    MESSAGE = "message"
     DEADLINE = "deadline"
 
 
@@ -38,8 +41,11 @@ class Channel(StrEnum):
 SAYS: Mapping[Kind, str] = {
     Kind.SCORED: "A submission of your team was scored",
     Kind.FAILED: "A submission of your team failed",
+    Kind.RESCORED: "A re-score changed a score of your team",
+    Kind.JUDGED: "An organizer disqualified or reinstated a submission of your team",
     Kind.DECISION: "An organizer decided on your join request",
     Kind.ANNOUNCEMENT: "A challenge that you joined has a new announcement",
+    Kind.MESSAGE: "An organizer sent you a message",
     Kind.DEADLINE: "A phase that you can submit to closes within 24 hours",
 }
 
@@ -59,12 +65,29 @@ class Notice:
     submission: Submission | None = None
 
 
-def notify(notice: Notice, people: QuerySet[User]) -> None:
-    """Needs a transaction."""
+@dataclass(frozen=True)
+class Reached:
+    """The ids of those who get a notification in their list, and by mail."""
+
+    listed: tuple[int, ...]
+    mailed: tuple[int, ...]
+
+
+def reached(kind: Kind, people: QuerySet[User]) -> Reached:
     active = people.filter(is_active=True)
     off = dict(NotificationSettings.objects.filter(user__in=active).values_list("user_id", "off"))
     told = [*active.values_list("pk", flat=True)]
-    shown = [user for user in told if f"{notice.kind}/{Channel.PAGE}" not in off.get(user, ())]
+    listed = tuple(user for user in told if f"{kind}/{Channel.PAGE}" not in off.get(user, ()))
+    if not settings.CONFIGURATION.mail_url:
+        return Reached(listed, ())
+    reachable = set(addresses().filter(user__in=active).values_list("user_id", flat=True))
+    chosen = (user for user in told if f"{kind}/{Channel.MAIL}" not in off.get(user, ()))
+    return Reached(listed, tuple(user for user in chosen if user in reachable))
+
+
+def notify(notice: Notice, people: QuerySet[User]) -> None:
+    """Needs a transaction."""
+    found = reached(notice.kind, people)
     Notification.objects.bulk_create(
         (
             Notification(
@@ -76,23 +99,20 @@ def notify(notice: Notice, people: QuerySet[User]) -> None:
                 path=notice.path,
                 key=notice.key,
             )
-            for user in shown
+            for user in found.listed
         ),
         batch_size=_AT_A_TIME,
         ignore_conflicts=True,
     )
-    if settings.CONFIGURATION.mail_url:
-        reachable = set(addresses().filter(user__in=active).values_list("user_id", flat=True))
-        mailed = [user for user in told if f"{notice.kind}/{Channel.MAIL}" not in off.get(user, ())]
-        write_mail(notice.key, notice.text, _mail_text(notice), (user for user in mailed if user in reachable))
+    write_mail(notice.key, notice.text, _mail_text(notice), found.mailed, kind=notice.kind)
 
 
-def write_mail(key: str, subject: str, text: str, users: Iterable[int]) -> None:
-    """Needs a transaction."""
+def write_mail(key: str, subject: str, text: str, users: Iterable[int], *, kind: str = "") -> None:
+    """`kind` is what its receiver can unsubscribe from. Needs a transaction."""
     line = " ".join("".join(each if each.isprintable() else " " for each in subject).split())
     line = line if len(line) <= SUBJECT_CHARACTERS else f"{line[: SUBJECT_CHARACTERS - 1]}…"
     Mail.objects.bulk_create(
-        (Mail(user_id=user, key=key, subject=line, text=text) for user in users),
+        (Mail(user_id=user, key=key, kind=kind, subject=line, text=text) for user in users),
         batch_size=_AT_A_TIME,
         ignore_conflicts=True,
     )

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("palio", "0023_team_profiles"),
+        ("palio", "0027_mail_kind"),
     ]
 
     operations = [
