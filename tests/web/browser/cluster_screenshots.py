@@ -36,28 +36,28 @@ def main() -> None:
         with running(home / "data", **settings) as platform:
             bundle = write_bundle(home / "bundle", yaml=YAML)
             tokens = join_as_several(home / "data", bundle, TEAMS)
-            submissions = [_submit(platform.address, token, home, number) for number, token in enumerate(tokens)]
-            connection = Connection(platform.address, tokens[0])
+            teams = [Connection(platform.address, token) for token in tokens]
+            submissions = [_submit(team, home, number) for number, team in enumerate(teams)]
             deadline = time.monotonic() + UP_S
             states: list[str] = []
             while states.count("predict") < SLOTS or "queued" not in states:
                 if time.monotonic() > deadline:
                     raise SystemExit(f"The cluster did not start enough jobs: {states}")
                 time.sleep(0.5)
-                states = [connection.get(f"/submissions/{each}")["state"] for each in submissions]
-            _take(platform.address, {"dashboard": f"/c/{SLUG}/manage/"})
+                pairs = zip(teams, submissions, strict=True)
+                states = [team.get(f"/submissions/{each}")["state"] for team, each in pairs]
+            _take(platform.address)
 
 
-def _submit(address: str, token: str, folder: Path, number: int) -> str:
+def _submit(connection: Connection, folder: Path, number: int) -> str:
     path = folder / f"vowels-{number + 1}.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("Dockerfile", DOCKERFILE)
         archive.writestr("predict.py", f"import time  # {number}\ntime.sleep({SLEEP_S})\n{PREDICT}")
-    connection = Connection(address, token)
     return str(submit(connection, SLUG, upload_file(connection, SLUG, path)["id"])["id"])
 
 
-def _take(address: str, places: dict[str, str]) -> None:
+def _take(address: str) -> None:
     from PIL import Image
     from playwright.sync_api import sync_playwright
 
@@ -70,16 +70,14 @@ def _take(address: str, places: dict[str, str]) -> None:
         page.locator("input[name=password]").fill("alice-long-password")
         page.locator("main form button").first.click()
         page.wait_for_load_state()
-        for name, path in places.items():
-            page.goto(path)
-            page.locator("#queue").scroll_into_view_if_needed()
-            page.wait_for_timeout(300)
-            target = IMG / f"{name}.png"
-            page.screenshot(path=target, full_page=True)
-            Image.open(target).convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, kmeans=2).save(
-                target, optimize=True
-            )
+        page.goto(f"/c/{SLUG}/manage/")
+        page.wait_for_timeout(300)
+        page.locator("#queue").screenshot(path=IMG / "queue.png")
+        page.screenshot(path=IMG / "dashboard.png", full_page=True)
         browser.close()
+    for path in IMG.glob("*.png"):
+        few = Image.open(path).convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, kmeans=2)
+        few.save(path, optimize=True)
 
 
 if __name__ == "__main__":
