@@ -231,7 +231,7 @@ def _change(home: Path, site: str, command: list[str], setting: dict[str, str]) 
 # -- inside the platform, in processes of their own
 
 
-def _fill(home: Path) -> None:
+def fill(home: Path) -> None:
     from django.conf import settings
     from django.core.management import call_command
     from django.test import Client
@@ -340,7 +340,7 @@ def main(arguments: list[str]) -> None:
         import django
 
         django.setup()
-        {"fill": lambda: _fill(Path(arguments[1])), "news": _news, "change": _changes}[arguments[0]]()
+        {"fill": lambda: fill(Path(arguments[1])), "news": _news, "change": _changes}[arguments[0]]()
         return
     print(measure(*map(float, arguments[:1])).shown())
 

@@ -1,7 +1,6 @@
 """Sending events: signed, to the checked address only, retried, and never for longer than allowed."""
 
 import json
-import socket
 import ssl
 import threading
 import time
@@ -21,7 +20,7 @@ from tests.web.world import World
 
 from palio.web.controller import webhooks as sending
 from palio.web.controller.webhooks import send_webhooks
-from palio.web.http.public_address import UnfitAddressError
+from palio.web.http.public_address import UnfitAddressError, public_addresses
 from palio.web.models import Webhook, WebhookDelivery
 from palio.web.verbs.webhook_secrets import encrypted, new_secret, signature
 from palio.web.verbs.webhooks import SCORED, send_test
@@ -140,26 +139,25 @@ def test_redirect_not_followed(webhook: Webhook, receiver: Receiver) -> None:
     assert len(receiver.got) == 1
 
 
-def test_address_checked_when_connecting(webhook: Webhook, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_address_checked_when_connecting(webhook: Webhook, receiver: Receiver) -> None:
     """The name was public when it was saved; now it is this machine."""
-    local = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", receiver.port))]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: local)
     send_test(webhook)
-    send_webhooks()
+    send_webhooks(lambda host, port: public_addresses(host, port, lambda *_: ["127.0.0.1"]))
     assert "private, local or reserved address" in WebhookDelivery.objects.get().error
     assert receiver.got == []
 
 
-def test_name_resolved_once(webhook: Webhook, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The connection goes to the address that was checked: nothing asks for the name again."""
+def test_name_resolved_once(webhook: Webhook, receiver: Receiver) -> None:
+    """The connection goes to the address that was checked: the name itself, hook.example, leads nowhere."""
+    asked = []
 
-    def refuse(host: str, *_: object, **__: object) -> Any:
-        assert host == "127.0.0.1"
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", receiver.port))]
+    def resolve(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return ["127.0.0.1"]
 
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
     send_test(webhook)
-    assert again().state == "sent"
+    send_webhooks(resolve)
+    assert (WebhookDelivery.objects.get().state, asked) == ("sent", ["hook.example"])
 
 
 def test_http_no_longer_allowed(webhook: Webhook, receiver: Receiver, settings: Any) -> None:

@@ -35,28 +35,21 @@ def test_host_of_this_machine_refused(host: str) -> None:
         public_addresses(host, 443)
 
 
-def answering(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
-    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 443)) for address in addresses]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
-
-
-def test_name_with_any_private_address_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    answering(monkeypatch, "8.8.8.8", "10.0.0.1")
+def test_name_with_any_private_address_refused() -> None:
     with pytest.raises(UnfitAddressError, match="private, local or reserved"):
-        public_addresses("mixed.example", 443)
+        public_addresses("mixed.example", 443, lambda *_: ["8.8.8.8", "10.0.0.1"])
 
 
-def test_name_with_public_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
-    answering(monkeypatch, "8.8.8.8", "8.8.4.4", "8.8.8.8")
-    assert public_addresses("dns.example", 443) == ["8.8.8.8", "8.8.4.4"]
+def test_name_with_public_addresses() -> None:
+    found = public_addresses("dns.example", 443, lambda *_: ["8.8.8.8", "8.8.4.4", "8.8.8.8"])
+    assert found == ["8.8.8.8", "8.8.4.4"]
 
 
 def test_slow_or_unknown_name_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(public_address, "RESOLVE_S", 0.05)
     for answer in (_wait, _raise):
-        monkeypatch.setattr(socket, "getaddrinfo", answer)
         with pytest.raises(UnfitAddressError, match="cannot be resolved"):
-            public_addresses("slow.example", 443)
+            public_addresses("slow.example", 443, answer)
 
 
 def _wait(*_: Any, **__: Any) -> list[Any]:
@@ -64,7 +57,7 @@ def _wait(*_: Any, **__: Any) -> list[Any]:
     return []
 
 
-def _raise(*_: Any, **__: Any) -> None:
+def _raise(*_: Any, **__: Any) -> list[str]:
     raise socket.gaierror
 
 

@@ -9,11 +9,14 @@ Not covered: services that the operator runs at public addresses.
 import ipaddress
 import socket
 import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 URL_CHARACTERS = 500
 RESOLVE_S = 5.0
+LookUp: TypeAlias = Callable[[str, int], Sequence[str]]
 _TRANSLATED = tuple(ipaddress.ip_network(each) for each in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"))
 
 
@@ -51,9 +54,15 @@ def read_url(url: str, *, allow_http: bool = False) -> Target:
     return Target(parts.scheme, parts.hostname, port or (443 if parts.scheme == "https" else 80), path)
 
 
-def public_addresses(host: str, port: int) -> list[str]:
+def system_addresses(host: str, port: int) -> list[str]:
+    """The addresses of a host by the system's resolver. Raises OSError or UnicodeError if it has none."""
+    answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+    return [str(address[0]) for *_, address in answers]
+
+
+def public_addresses(host: str, port: int, look_up: LookUp = system_addresses) -> list[str]:
     """The addresses of a host, resolved once. Raises UnfitAddressError if it has none, or one that is not public."""
-    found = _resolve(host, port)
+    found = _resolve(host, port, look_up)
     for address in found:
         if not is_public(address):
             raise UnfitAddressError("has a private, local or reserved address, where the platform does not connect to")
@@ -70,16 +79,16 @@ def is_public(address: str) -> bool:
     return found.is_global and not (found.is_multicast or found.is_reserved or found.is_unspecified)
 
 
-def _resolve(host: str, port: int) -> list[str]:
-    """In a thread, because the resolver has no time limit of its own."""
+def _resolve(host: str, port: int, look_up: LookUp) -> list[str]:
+    """In a thread, because the system's resolver has no time limit of its own."""
     found: list[str] = []
 
     def ask() -> None:
         try:
-            answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+            answers = look_up(host, port)
         except (OSError, UnicodeError):
             return
-        found.extend(dict.fromkeys(str(address[0]) for *_, address in answers))
+        found.extend(dict.fromkeys(answers))
 
     asking = threading.Thread(target=ask, name="palio-resolve", daemon=True)
     asking.start()

@@ -1,10 +1,11 @@
 """Webhooks of a challenge, for its organizers, and of a team, for its captain: the same page with other owners."""
 
 from collections.abc import Callable
+from typing import TypeAlias
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
-from django.urls import path, reverse
+from django.urls import URLPattern, path, reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
@@ -15,11 +16,13 @@ from palio.web.pages.dashboard import dashboard_context
 from palio.web.queries.webhooks import listed
 from palio.web.verbs import webhooks
 
+_Request: TypeAlias = Request[Challenge | Team]
+
 
 class _Owner:
     """Whose webhooks a page shows."""
 
-    def __init__(self, request: Request[Challenge] | Request[Team]) -> None:
+    def __init__(self, request: _Request) -> None:
         subject = request.subject
         self.request = request
         self.team = subject if isinstance(subject, Team) else None
@@ -69,7 +72,16 @@ class _Owner:
         return render(self.request, "webhooks/team.html", context)
 
 
-def _make(request: HttpRequest, owner: _Owner) -> HttpResponse:
+@never_cache
+def show(request: _Request, **_: str) -> HttpResponse:
+    return _Owner(request).page()
+
+
+@never_cache
+@require_POST
+def make(request: _Request, **_: str) -> HttpResponse:
+    owner = _Owner(request)
+
     def act() -> str:
         url, events = request.POST.get("url", ""), request.POST.getlist("events")
         return webhooks.make(owner.challenge, owner.team, url, events, actor=signed_in(request))[1]
@@ -77,19 +89,17 @@ def _make(request: HttpRequest, owner: _Owner) -> HttpResponse:
     return _with_secret(owner, act)
 
 
-def _rotate(request: HttpRequest, owner: _Owner, webhook: str) -> HttpResponse:
+@never_cache
+@require_POST
+def rotate(request: _Request, webhook: str, **_: str) -> HttpResponse:
+    owner = _Owner(request)
     found = owner.find(webhook)
     return _with_secret(owner, lambda: webhooks.rotate(found, actor=signed_in(request)))
 
 
-def _with_secret(owner: _Owner, act: Callable[[], str]) -> HttpResponse:
-    secret, refused = perform(act)
-    if refused:
-        show_error(owner.request, refused)
-    return owner.page(secret)
-
-
-def _change(request: HttpRequest, owner: _Owner, webhook: str) -> HttpResponse:
+@require_POST
+def change(request: _Request, webhook: str, **_: str) -> HttpResponse:
+    owner = _Owner(request)
     found = owner.find(webhook)
 
     def act() -> str:
@@ -100,7 +110,9 @@ def _change(request: HttpRequest, owner: _Owner, webhook: str) -> HttpResponse:
     return redirect_after(request, owner.back, act)
 
 
-def _delete(request: HttpRequest, owner: _Owner, webhook: str) -> HttpResponse:
+@require_POST
+def delete(request: _Request, webhook: str, **_: str) -> HttpResponse:
+    owner = _Owner(request)
     found = owner.find(webhook)
 
     def act() -> str:
@@ -110,7 +122,9 @@ def _delete(request: HttpRequest, owner: _Owner, webhook: str) -> HttpResponse:
     return redirect_after(request, owner.back, act)
 
 
-def _test(request: HttpRequest, owner: _Owner, webhook: str) -> HttpResponse:
+@require_POST
+def test(request: _Request, webhook: str, **_: str) -> HttpResponse:
+    owner = _Owner(request)
     found = owner.find(webhook)
 
     def act() -> str:
@@ -120,82 +134,24 @@ def _test(request: HttpRequest, owner: _Owner, webhook: str) -> HttpResponse:
     return redirect_after(request, owner.back, act)
 
 
-@never_cache
-def of_challenge(request: Request[Challenge], challenge: str) -> HttpResponse:
-    return _Owner(request).page()
+def _with_secret(owner: _Owner, act: Callable[[], str]) -> HttpResponse:
+    secret, refused = perform(act)
+    if refused:
+        show_error(owner.request, refused)
+    return owner.page(secret)
 
 
-@never_cache
-@require_POST
-def make_for_challenge(request: Request[Challenge], challenge: str) -> HttpResponse:
-    return _make(request, _Owner(request))
+def _urls(kind: str, base: str) -> list[URLPattern]:
+    """The same views for webhooks of either kind of owner, which the access table finds by the argument in `base`."""
+    actions = {"change": change, "delete": delete, "rotate": rotate, "test": test}
+    return [
+        path(base, show, name=f"list-{kind}-webhooks"),
+        path(f"{base}new/", make, name=f"make-{kind}-webhook"),
+        *(path(f"{base}<str:webhook>/{name}/", view, name=f"{name}-{kind}-webhook") for name, view in actions.items()),
+    ]
 
 
-@require_POST
-def change_of_challenge(request: Request[Challenge], challenge: str, webhook: str) -> HttpResponse:
-    return _change(request, _Owner(request), webhook)
-
-
-@require_POST
-def delete_of_challenge(request: Request[Challenge], challenge: str, webhook: str) -> HttpResponse:
-    return _delete(request, _Owner(request), webhook)
-
-
-@never_cache
-@require_POST
-def rotate_of_challenge(request: Request[Challenge], challenge: str, webhook: str) -> HttpResponse:
-    return _rotate(request, _Owner(request), webhook)
-
-
-@require_POST
-def test_of_challenge(request: Request[Challenge], challenge: str, webhook: str) -> HttpResponse:
-    return _test(request, _Owner(request), webhook)
-
-
-@never_cache
-def of_team(request: Request[Team], team: str) -> HttpResponse:
-    return _Owner(request).page()
-
-
-@never_cache
-@require_POST
-def make_for_team(request: Request[Team], team: str) -> HttpResponse:
-    return _make(request, _Owner(request))
-
-
-@require_POST
-def change_of_team(request: Request[Team], team: str, webhook: str) -> HttpResponse:
-    return _change(request, _Owner(request), webhook)
-
-
-@require_POST
-def delete_of_team(request: Request[Team], team: str, webhook: str) -> HttpResponse:
-    return _delete(request, _Owner(request), webhook)
-
-
-@never_cache
-@require_POST
-def rotate_of_team(request: Request[Team], team: str, webhook: str) -> HttpResponse:
-    return _rotate(request, _Owner(request), webhook)
-
-
-@require_POST
-def test_of_team(request: Request[Team], team: str, webhook: str) -> HttpResponse:
-    return _test(request, _Owner(request), webhook)
-
-
-_CHALLENGE, _TEAM = "c/<slug:challenge>/settings/webhooks/", "teams/<str:team>/webhooks/"
 urls = [
-    path(_CHALLENGE, of_challenge, name="list-challenge-webhooks"),
-    path(f"{_CHALLENGE}new/", make_for_challenge, name="make-challenge-webhook"),
-    path(f"{_CHALLENGE}<str:webhook>/change/", change_of_challenge, name="change-challenge-webhook"),
-    path(f"{_CHALLENGE}<str:webhook>/delete/", delete_of_challenge, name="delete-challenge-webhook"),
-    path(f"{_CHALLENGE}<str:webhook>/rotate/", rotate_of_challenge, name="rotate-challenge-webhook"),
-    path(f"{_CHALLENGE}<str:webhook>/test/", test_of_challenge, name="test-challenge-webhook"),
-    path(_TEAM, of_team, name="list-team-webhooks"),
-    path(f"{_TEAM}new/", make_for_team, name="make-team-webhook"),
-    path(f"{_TEAM}<str:webhook>/change/", change_of_team, name="change-team-webhook"),
-    path(f"{_TEAM}<str:webhook>/delete/", delete_of_team, name="delete-team-webhook"),
-    path(f"{_TEAM}<str:webhook>/rotate/", rotate_of_team, name="rotate-team-webhook"),
-    path(f"{_TEAM}<str:webhook>/test/", test_of_team, name="test-team-webhook"),
+    *_urls("challenge", "c/<slug:challenge>/settings/webhooks/"),
+    *_urls("team", "teams/<str:team>/webhooks/"),
 ]
