@@ -98,6 +98,34 @@ def test_publish_faulty_bundle_sends_nothing(capsys: pytest.CaptureFixture[str],
     assert lines[1] == f"{folder} has 1 problem."
 
 
+@pytest.fixture
+def as_alice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """She organizes challenges, and may not create any."""
+    monkeypatch.setenv("PALIO_TOKEN", make_token(world.alice, "test", ["read", "organize"], days=1)[1])
+
+
+def test_organizer_publishes_new_version_by_title(
+    capsys: pytest.CaptureFixture[str], world: World, small_bundle: Path, as_alice: None
+) -> None:
+    yaml = small_bundle / "competition.yaml"
+    yaml.write_text(yaml.read_text().replace("title: Vowels", "title: Vowels of Siena"))
+    assert said(capsys, str(small_bundle), "--slug", "mednist", "--note", "A new title")[0] == 0
+    (small_bundle / "overview.md").write_text("# Another text")
+    code, lines = said(capsys, str(small_bundle), "--note", "A new text")
+    assert code == 0, lines
+    assert lines[-1].endswith("/c/mednist/")
+
+
+@pytest.mark.parametrize("slug", [[], ["--slug", "new"]])
+def test_who_may_not_create_challenges_is_told_what_to_do(
+    capsys: pytest.CaptureFixture[str], small_bundle: Path, as_alice: None, slug: list[str]
+) -> None:
+    code, lines = said(capsys, str(small_bundle), *slug)
+    assert code == 11
+    assert any(line.startswith("You may not create challenges on http://") for line in lines)
+    assert "--slug NAME" in "\n".join(lines)
+
+
 def test_publish_slug_taken(capsys: pytest.CaptureFixture[str], small_bundle: Path) -> None:
     code, lines = said(capsys, str(small_bundle), "--slug", "mednist")
     assert code != 0

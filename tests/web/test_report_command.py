@@ -36,6 +36,7 @@ def world(
 def test_report_of_a_challenge_and_of_its_export(
     world: World, capsys: pytest.CaptureFixture[str], tmp_path: Path, live_server: "LiveServer"
 ) -> None:
+    (tmp_path / "mednist").mkdir()  # as the folder of the bundle may be called
     assert main(["report", "mednist"]) == 0
     said = capsys.readouterr().out
     assert said.startswith("Report: mednist-report/report.html (to save it as PDF, print it in a browser)\n")

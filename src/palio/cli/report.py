@@ -33,7 +33,7 @@ def report(challenge: str | None, output: Path | None, cases: bool, as_json: boo
     from palio.core.report.writing import write_report
 
     source = Path(challenge) if challenge else None
-    is_export = source is not None and source.exists()
+    is_export = source is not None and _is_export(source)
     with TemporaryDirectory(prefix="palio-report-") as scratch:
         if is_export and source:
             name, export = source.resolve().name.removesuffix(".zip").removesuffix("-export"), source
@@ -52,6 +52,13 @@ def report(challenge: str | None, output: Path | None, cases: bool, as_json: boo
             click.echo(f"  {target / file}")
     if written["reason"]:
         click.echo(str(written["reason"]))
+
+
+def _is_export(path: Path) -> bool:
+    """A folder that only has the name of a challenge, such as its bundle's, is none."""
+    from palio.core.report.facts import NAME
+
+    return path.is_file() or (path / NAME).is_file() or (path.exists() and len(path.parts) > 1)
 
 
 def _downloaded(challenge: str | None, scratch: Path) -> tuple[str, Path]:

@@ -20,7 +20,7 @@ from palio.core.files.staging import reading, writing
 from palio.core.files.tree import entries_to_copy
 
 _TIME = (1980, 1, 1, 0, 0, 0)  # uniform, so that the same content is the same zip
-_NOT_FOUND = "not-found"
+_NOT_FOUND, _NOT_ALLOWED = "not-found", "not-allowed"
 
 
 class _File:
@@ -56,24 +56,39 @@ def publish(
     """Publishes a bundle and returns the response: `challenge`, `version`, `is_new`, `warnings`.
 
     `path` is the bundle's folder or a zip of it. `accept_findings` is the reason why serious findings of the platform's
-    data audit are acceptable. An existing challenge gets a new version. Raises PalioError with all
-    problems of a folder before anything is sent, and errors of the platform.
+    data audit are acceptable. An existing challenge gets a new version; an organizer who may not create challenges
+    needs no slug if one has the title of the folder's bundle. Raises PalioError with all problems of a folder before
+    anything is sent, "publish-not-allowed", and errors of the platform.
     """
     bundle = None if zipfile.is_zipfile(path) else _checked(path)
-    where = f"/challenges/{slug}/versions" if slug and _exists(connection, slug) else "/challenges"
-    named = {} if where != "/challenges" else {"slug": slug}
     with _packed(bundle) if bundle else _unchanged(path) as file:
-        done: dict[str, Any] = connection.send(
-            where,
-            file,
-            "application/zip",
-            name=f"{bundle.root.name}.zip" if bundle else path.name,
-            draft="true" if draft else None,
-            note=note or None,
-            accept_findings=accept_findings or None,
-            **named,
-        )
-    return done
+
+        def send(where: str, **named: str | None) -> dict[str, Any]:
+            done: dict[str, Any] = connection.send(
+                where,
+                file,
+                "application/zip",
+                name=f"{bundle.root.name}.zip" if bundle else path.name,
+                draft="true" if draft else None,
+                note=note or None,
+                accept_findings=accept_findings or None,
+                **named,
+            )
+            return done
+
+        if slug and _exists(connection, slug):
+            return send(f"/challenges/{slug}/versions")
+        try:
+            return send("/challenges", slug=slug)
+        except PalioError as error:
+            if error.code != _NOT_ALLOWED:
+                raise
+        title = bundle.title if bundle and not slug else None
+        of_title = [each["slug"] for each in connection.all_of("/challenges") if each["title"] == title]
+        if len(of_title) != 1:
+            raise PalioError("publish-not-allowed", url=connection.url)
+        file.rewind()
+        return send(f"/challenges/{of_title[0]}/versions")
 
 
 def _checked(folder: Path) -> Bundle:

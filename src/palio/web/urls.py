@@ -28,6 +28,7 @@ from palio.web.pages import (
     notifications,
     participants,
     publishing,
+    registry_accounts,
     rescores,
     statistics,
     styleguide,
@@ -71,6 +72,7 @@ pages = (
         *teams.urls,
         *styleguide.urls,
         *webhooks.urls,
+        *registry_accounts.urls,
     ],
     "pages",
 )

@@ -16,7 +16,7 @@ from tests.web.world import World, make_team
 from palio.web.access.tokens import SCOPES
 from palio.web.api import api
 from palio.web.models import Announcement, ApiToken, Challenge, Registration, Submission, Team, Upload, User, Webhook
-from palio.web.verbs import unsubscribing
+from palio.web.verbs import registry_accounts, unsubscribing
 from palio.web.verbs.invitations import invite
 from palio.web.verbs.messages import send as send_message
 from palio.web.verbs.rescore import begin
@@ -76,6 +76,7 @@ class Everything:
     invitations: Mapping[str, str]  # ids, by the page that takes them back
     secrets: Secrets
     webhooks: Mapping[str, str]  # ids, by the kind of their owner
+    account: str  # of the team at a registry
     unpublished: Submission  # in the draft
     draft_registration: Registration
 
@@ -138,6 +139,7 @@ def make_everything(world: World, folder: Path) -> Everything:
             ).pk
             for kind, owner, by in (("challenge", None, world.alice), ("team", world.team, world.bob))
         },
+        account=registry_accounts.save(world.team, "ghcr.io", "lab", "pull-only", actor=world.bob).pk,
         secrets=Secrets(secret, for_site, for_challenge, for_team),
         unpublished=add_submission(zebras, phase="Final", scores=scores(0.5), minute=40),
         draft_registration=pending,
@@ -160,6 +162,7 @@ def address(call: Call, of: Everything, **other: object) -> str:
         "token": of.token.pk,
         "invitation": of.invitations.get(call.name),
         "webhook": of.webhooks["team" if "-team-" in call.name else "challenge"],
+        "account": of.account,
         "code": of.secrets.challenge,
         "phase": "Final" if call.name in {"pages:leaderboard-phase", "pages:statistics-phase"} else 1,
         "kind": "public-data",

@@ -62,7 +62,7 @@ def test_object_identifiers_random() -> None:
     """Counted are announcements and versions, which everybody sees who sees the challenge."""
     counted = {"announcement", "challengeversion", "challenge", "user", "role", "membership", "event", "controllerbeat",
                "idempotentanswer", "leaderboardstatistics", "counter", "paircomparison", "casesummary",
-               "similaritycheck", "samplerepeat", "notificationsettings"}  # fmt: skip
+               "similaritycheck", "laddercomparison", "samplerepeat", "notificationsettings"}  # fmt: skip
     for model in apps.get_app_config("palio").get_models():
         if model._meta.model_name not in counted:
             key = model._meta.pk

@@ -17,7 +17,17 @@ from palio.core.attempt.run_folder import Stage
 from palio.core.attempt.states import State
 from palio.core.errors import PalioError
 from palio.core.statistics.metrics import METRICS, Counts, confusion_matrix
-from palio.web.models import Message, Registration, Rescore, Submission, Team, User, Webhook, WebhookDelivery
+from palio.web.models import (
+    Challenge,
+    Message,
+    Registration,
+    Rescore,
+    Submission,
+    Team,
+    User,
+    Webhook,
+    WebhookDelivery,
+)
 from palio.web.storage.bundles import current_bundle
 from palio.web.verbs import messages, notices, notifications, webhooks
 from palio.web.verbs.rescore import begin
@@ -116,6 +126,19 @@ def make_platform(folder: Path) -> Platform:
     _webhook_with_log(world)
     message = messages.send(world.challenge, "team", "Blobs", "Your fact sheet", FACT_SHEET, actor=world.alice)
     return Platform(world, scored, failed, running, queued, _scored_again(world), message)
+
+
+def crowd(challenge: Challenge, teams: int) -> Place:
+    """Its leaderboard, once it has so many teams; called again with more. Later teams err on more of the hard cases."""
+    random = np.random.default_rng(teams)
+    hard = np.linspace(3, 0.1, CASES)
+    for number in range(challenge.submissions.count(), teams):
+        team = make_team(challenge, f"Team {number + 1}", User.objects.create_user(f"crowd-{number + 1}"))
+        errors = [int(case) for case in random.choice(CASES, 4 + number // 4, replace=False, p=hard / hard.sum())]
+        minute = 180 * int(random.integers(0, 300))
+        add_submission(team, scores=_scores(errors), wrong=errors, minute=minute)
+    compute_statistics(challenge)
+    return Place(f"leaderboard-of-{teams}", f"/c/{challenge.slug}/leaderboard/", None, ".leaderboard tbody tr")
 
 
 def places(platform: Platform) -> list[Place]:

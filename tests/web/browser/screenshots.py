@@ -8,9 +8,17 @@ page, or of the pages NAME.
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+    from tests.web.browser.places import Place, Platform
 
 ALSO = {"leaderboard": ("-dark", "-phone"), "submission-scored": ("-dark",)}
+CROWDS = (1, 12, 500)  # teams
+LONGEST = 1_500  # pixels of a picture of a crowd
 IMG = Path(__file__).resolve().parents[3] / "docs" / "img" / "platform"
 
 
@@ -29,7 +37,7 @@ def main(folder: Path, names: list[str], *, everything: bool) -> None:
     from playwright.sync_api import sync_playwright
     from tests.web.browser import animation, looking
     from tests.web.browser.dressing import beat, dress
-    from tests.web.browser.places import make_platform, places
+    from tests.web.browser.places import make_platform
 
     settings.STYLEGUIDE = len(sys.argv) > 1  # not among the pictures in docs
     setup_test_environment()
@@ -48,7 +56,7 @@ def main(folder: Path, names: list[str], *, everything: bool) -> None:
         address = f"http://127.0.0.1:{server.port}"
         platform = make_platform(Path(scratch))
         dress(platform, wrong=20)
-        for place in [each for each in places(platform) if not names or each.name in names]:
+        for place in _places(platform, names):
             for suffix, how in looks.items():
                 if suffix and not everything and suffix not in ALSO.get(place.name, ()):
                     continue
@@ -57,7 +65,7 @@ def main(folder: Path, names: list[str], *, everything: bool) -> None:
                     look = looking.look(opened, place)
                     look.page.wait_for_timeout(300)
                     target = folder / f"{place.name}{suffix}.png"
-                    look.page.screenshot(path=target, full_page=True)
+                    look.page.screenshot(path=target, **_part(look.page, place))  # type: ignore[arg-type]
                     # A page has few colours, which makes a small file.
                     Image.open(target).convert("RGB").quantize(
                         256, Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.NONE
@@ -67,6 +75,28 @@ def main(folder: Path, names: list[str], *, everything: bool) -> None:
         browser.close()
     server.terminate()
     teardown_databases(databases, verbosity=0)
+
+
+def _places(platform: "Platform", names: list[str]) -> "Iterator[Place]":
+    """The pages, then the leaderboard of another challenge as more and more teams join it."""
+    from tests.web.browser.places import crowd, places
+
+    yield from (each for each in places(platform) if not names or each.name in names)
+    other = platform.world.other
+    other.visibility = other.Visibility.PUBLISHED
+    other.save()
+    for teams in CROWDS:
+        if not names or any(name.startswith("leaderboard-of-") for name in names):
+            yield crowd(other, teams)
+
+
+def _part(page: "Page", place: "Place") -> dict[str, object]:
+    """The whole page, or the beginning of one with hundreds of rows."""
+    height = page.evaluate("document.documentElement.scrollHeight")
+    if height <= LONGEST or not place.name.startswith("leaderboard-of-"):
+        return {"full_page": True}
+    width = page.evaluate("document.documentElement.clientWidth")
+    return {"full_page": True, "clip": {"x": 0, "y": 0, "width": width, "height": LONGEST}}
 
 
 if __name__ == "__main__":

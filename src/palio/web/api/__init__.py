@@ -64,6 +64,7 @@ from palio.web.api import (  # noqa: E402
     notifications,
     participants,
     publishing,
+    registry_accounts,
     rescores,
     submissions,
     teams,
@@ -83,6 +84,7 @@ _MODULES = (
     account,
     notifications,
     webhooks,
+    registry_accounts,
     accounts,
 )
 _DASHBOARD = (dashboard, dashboard_submissions, participants, audit_log, announcements, messages, rescores, edit)

@@ -54,17 +54,7 @@ def publish_challenge(
 
     `accept_findings` is the reason why serious findings of the data audit are acceptable; without it, they are refused.
     """
-    with received(request) as archive:
-        done = publish_archive(
-            archive,
-            name,
-            actor=signed_in(request),
-            slug=slug,
-            draft=draft,
-            note=note,
-            accept_findings=accept_findings,
-        )
-    return _published(done)
+    return _publish(request, name, slug, draft=draft, note=note, accept_findings=accept_findings)
 
 
 @router.post(
@@ -82,18 +72,7 @@ def publish_version(
     accept_findings: Annotated[str, Query(max_length=2000)] = "",
 ) -> Status[Any]:
     """Publish the bundle in the body, a zip, as the next version."""
-    slug = request.subject.slug
-    with received(request) as archive:
-        done = publish_archive(
-            archive,
-            name,
-            actor=signed_in(request),
-            slug=slug,
-            draft=draft,
-            note=note,
-            accept_findings=accept_findings,
-        )
-    return _published(done)
+    return _publish(request, name, request.subject.slug, draft=draft, note=note, accept_findings=accept_findings)
 
 
 @router.patch("/challenges/{challenge}", response=ChallengeOut, url_name="change-challenge")
@@ -105,6 +84,11 @@ def change_challenge(request: Request[Challenge], challenge: str, content: Setti
     if content.visibility is not None:
         found = challenge_settings.set_visibility(found, content.visibility, actor=actor)
     return shown_challenge(found)
+
+
+def _publish(request: HttpRequest, name: str, slug: str | None, **how: Any) -> Status[Any]:
+    with received(request) as archive:
+        return _published(publish_archive(archive, name, actor=signed_in(request), slug=slug, **how))
 
 
 def _published(done: Publication) -> Status[Any]:

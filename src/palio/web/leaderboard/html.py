@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from django.conf import settings
 from django.urls import reverse
 from django.utils.html import escape
 
@@ -11,18 +10,12 @@ from palio.core.leaderboard.axis import Axis
 from palio.core.leaderboard.ranking import Row, rank_text
 from palio.core.leaderboard.standing import leading_group
 from palio.web.http.time_html import time_html
+from palio.web.leaderboard.formats import receipt_address
 from palio.web.leaderboard.leaderboard import Leaderboard
 from palio.web.leaderboard.statistics import Statistics
 from palio.web.leaderboard.visibility import Visibility
 
 _FIXED = 'vector-effect="non-scaling-stroke"'  # strokes keep their width when the drawing is stretched
-
-
-def _receipt_address(row: Row) -> str:
-    """Empty if there is no receipt, as of a submission of an earlier version of Palio."""
-    if not (settings.FOLDERS.runs / row.entry.attempt / "receipt.json").is_file():
-        return ""
-    return reverse("pages:submission-receipt", kwargs={"submission": row.entry.label})
 
 
 def rows_html(leaderboard: Leaderboard, statistics: Statistics, axis: Axis | None) -> Iterator[str]:
@@ -69,7 +62,7 @@ def _row(
     answers = leaderboard.answers.get(row.entry.label, {})
     cells += [f"<td>{_answer(answers.get(question.key, '–'))}</td>" for question in leaderboard.questions]
     if leaderboard.visibility is Visibility.ALL:
-        address = _receipt_address(row)
+        address = receipt_address(row)
         link = f'<a href="{address}" aria-label="Receipt of {escape(row.name)}">receipt</a>' if address else "–"
         cells.append(f"<td>{link}</td>")
     marks = " ".join([*["out"] * bool(row.entry.disqualified), *["group-end"] * is_last_of_group])
@@ -131,10 +124,12 @@ def _cell(row: Row, column: Column, interval: tuple[float, float] | None, *, is_
 
 
 def _drawn(value: float, interval: tuple[float, float], axis: Axis) -> str:
-    low, high = (axis.at(end) for end in interval)
+    """Cut off at the ends of the axis; an arrow stands for an interval beyond them."""
+    low, high = (min(100.0, max(0.0, axis.at(end))) for end in interval)
     grid = "".join(f'<path class="grid" {_FIXED} d="M{axis.at(float(tick))} 0V10"/>' for tick in axis.ticks)
-    return (
-        f'<svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">{grid}'
-        f'<path class="whisker" {_FIXED} d="M{low} 5H{high}"/>'
-        f'<path class="dot" {_FIXED} d="M{axis.at(value)} 5h.001"/></svg>'
-    )
+    marks = f'<path class="whisker" {_FIXED} d="M{low} 5H{high}"/>'
+    if low == high:
+        marks = f'<path class="beyond" {_FIXED} d="M{abs(low - 3)} 2L{low} 5L{abs(low - 3)} 8"/>'
+    if 0 <= axis.at(value) <= 100:
+        marks += f'<path class="dot" {_FIXED} d="M{axis.at(value)} 5h.001"/>'
+    return f'<svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">{grid}{marks}</svg>'

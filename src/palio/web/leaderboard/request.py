@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +17,7 @@ from palio.core.bundle.leaderboards import primary_of
 from palio.core.bundle.model import Bundle, Column, Leaderboard, Phase
 from palio.core.bundle.pick_phase import find_phase, pick_phase
 from palio.core.errors import counted
-from palio.core.leaderboard.ranking import Entry
+from palio.core.leaderboard.ranking import Entry, Row
 from palio.core.leaderboard.standing import standing, suggested_policy, worth_of_case, worth_text
 from palio.web.http.request import Request
 from palio.web.leaderboard.entries import read_shown
@@ -177,17 +178,20 @@ class LeaderboardRequest:
             {
                 "submitted": entry.submitted.isoformat(),
                 "score": entry.scores[found.primary.key],
+                "interval": self._whole.statistics.interval(entry.attempt, found.primary),
                 "team": names.get(entry.team),
             }
             for entry in found.records
         ]
 
-    def csv(self) -> bytes:
-        return csv_text(self.view.leaderboard, self.view.statistics, self.view.order(self.sort))
+    def csv(self, receipt: Callable[[Row], str] | None = None) -> bytes:
+        """`receipt` returns the address of the receipt of a row, or nothing."""
+        return csv_text(self.view.leaderboard, self.view.statistics, self.view.order(self.sort), receipt)
 
     @property
     def no_intervals(self) -> str:
-        """Why no row has an interval of the primary score, as a sentence; empty if some have, or will have soon."""
+        """Why no row has an interval of the primary score, as a sentence; empty if some have or will have soon, or if
+        the feedback rule withholds them."""
         found, policy = self.snapshot, self.phase.rules.statistics
         board, primary = found.leaderboard, found.leaderboard.primary
         has_scores = any(primary.key in row.values for row in board.rows)
@@ -197,7 +201,8 @@ class LeaderboardRequest:
             return "No intervals and no rank ranges: the challenge names no file with a result for each case."
         if policy.metric_of(primary, primary) is None:
             return f"No intervals and no rank ranges: the challenge names no metric for {primary.title}."
-        if found.statistics.is_pending:
+        is_withheld = self.visibility is Visibility.PUBLIC and not self.phase.rules.feedback.is_exact
+        if found.statistics.is_pending or is_withheld:
             return ""
         reason = found.statistics.no_intervals
         if self.visibility is Visibility.ALL and reason:

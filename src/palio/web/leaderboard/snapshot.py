@@ -32,6 +32,7 @@ from palio.web.leaderboard.statistics import Statistics, for_participants, read_
 from palio.web.leaderboard.visibility import Visibility
 from palio.web.models import Challenge, Team
 
+MOST_ON_AXIS = 50  # rows
 BY_RANK, BY_TEAM, BY_ENTRIES, BY_LAST = "rank", "team", "entries", "last"
 
 Revision: TypeAlias = tuple[int, int]  # of the leaderboard and of the challenge; grows with every change
@@ -167,7 +168,7 @@ def _render(
     leaderboard, entries = read_leaderboard(challenge, phase, board, visibility, own, known)
     statistics = Statistics()
     if visibility is Visibility.ALL or (visibility is Visibility.PUBLIC and phase.rules.feedback.is_exact):
-        statistics = read_statistics(challenge, phase, board, leaderboard.rows)
+        statistics = read_statistics(challenge, phase, board, leaderboard.rows, leaderboard.records)
     elif visibility is Visibility.PUBLIC:
         exact = build_leaderboard(phase, board, entries, team_names(challenge), Visibility.ALL)
         statistics = for_participants(
@@ -195,13 +196,14 @@ def _groups(
 
 
 def _axis(leaderboard: Leaderboard, statistics: Statistics) -> Axis | None:
+    """Around the intervals of the best rows: the others would squeeze those of hundreds of teams into points."""
     primary = leaderboard.primary.key
     drawn = [
         value
         for row in leaderboard.rows
         if row.rank and (interval := statistics.intervals.get(row.entry.attempt, {}).get(primary))
         for value in (row.values[primary], *interval)
-    ]
+    ][: 3 * MOST_ON_AXIS]
     return Axis.around(drawn) if drawn else None
 
 

@@ -1,8 +1,14 @@
 """Database models: fields, constraints and short properties. `web.verbs` has everything that changes rows."""
 
-from palio.web.models.accounts import ApiToken, Invitation, Membership, Team, User
+from palio.web.models.accounts import ApiToken, Invitation, Membership, RegistryAccount, Team, User
 from palio.web.models.challenges import Announcement, Challenge, ChallengeVersion, Registration, Role, RoleKind
-from palio.web.models.leaderboard import CaseSummary, LeaderboardStatistics, PairComparison, SimilarityCheck
+from palio.web.models.leaderboard import (
+    CaseSummary,
+    LadderComparison,
+    LeaderboardStatistics,
+    PairComparison,
+    SimilarityCheck,
+)
 from palio.web.models.notifications import Mail, Message, Notification, NotificationSettings
 from palio.web.models.outgoing import Outgoing
 from palio.web.models.platform import ControllerBeat, Counter, Event, IdempotentAnswer
@@ -29,6 +35,7 @@ __all__ = [
     "Event",
     "IdempotentAnswer",
     "Invitation",
+    "LadderComparison",
     "LeaderboardStatistics",
     "Mail",
     "Membership",
@@ -39,6 +46,7 @@ __all__ = [
     "PairComparison",
     "Purpose",
     "Registration",
+    "RegistryAccount",
     "Rescore",
     "Role",
     "RoleKind",

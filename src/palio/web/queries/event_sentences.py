@@ -107,6 +107,8 @@ _SAID: Mapping[str, str | Callable[[Mapping[str, Any]], str]] = {
     "terms.accepted": "accepted the terms of version {version}",
     "token.made": "created the API token “{name}”",
     "token.revoked": "revoked the API token “{name}”",
+    "team.registry-account-deleted": "deleted the team's account at {registry}",
+    "team.registry-account-saved": "saved the account {username} at {registry} for the team",
     "webhook.changed": "changed a webhook",
     "webhook.deleted": "deleted a webhook",
     "webhook.made": "added a webhook",

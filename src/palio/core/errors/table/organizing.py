@@ -78,6 +78,13 @@ KINDS: dict[str, FailureKind] = {
         "and say why: in the field on the page, or with --accept-findings. The reason is recorded in the audit log.",
         status=409,
     ),
+    "publish-not-allowed": FailureKind(
+        _O,
+        "You may not create challenges on {url}.",
+        "To publish a new version of a challenge that you organize, name it: `--slug NAME`. To create one, ask "
+        "the operator for the right to publish.",
+        status=403,
+    ),
     "publish-archived": FailureKind(
         _O,
         "The challenge “{slug}” is archived (read-only), so it takes no new version.",

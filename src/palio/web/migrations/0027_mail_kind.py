@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("palio", "0024_messages"),
+        ("palio", "0026_messages"),
     ]
 
     operations = [

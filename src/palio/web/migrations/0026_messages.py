@@ -10,7 +10,7 @@ import palio.web.models.ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("palio", "0023_team_profiles"),
+        ("palio", "0025_ladder_comparisons"),
     ]
 
     operations = [
