@@ -26,6 +26,7 @@ from palio.engines.kubernetes.manifest import MANAGED_BY
 from palio.engines.kubernetes.settings import Settings
 
 COMPONENTS = ("etcd", "apiserver", "controller-manager", "scheduler", "kubelet")
+KUBELETS = "/kubelet/pods/"
 _POLL_S = 0.25
 _GRACE_S = (0, 1, 5)  # of a pod that is deleted
 _OF_ATTEMPTS = ("-predict", "-score")
@@ -140,18 +141,26 @@ class StormCluster:
         try:
             found = [f"the job {name}" for name in self._names(self._jobs)]
             found += [f"the pod {name}" for name in self._names(self._pods)]
-            listed = self._cluster.get("/api/v1/pods").get("items") or ()
         except PalioError as error:
             return [f"what is in the cluster is not known: {error}"]
-        known = {each["metadata"]["uid"] for each in listed}
         found += [f"the folder {path}" for path in (self._settings.folder / "palio-jobs").glob("*")]
         if self.plane is not None:
             own = f"label=io.kubernetes.pod.namespace={self._settings.namespace}"
             found += docker_if_any("ps", "-a", "--filter", own, "--format", "the container {{.Names}}")
-            mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-            of_pods = [mount.partition("/kubelet/pods/") for mount in mounts if "/kubelet/pods/" in mount]
-            found += [f"the mount {''.join(parts)}" for parts in of_pods if parts[2].split("/")[0] not in known]
         return sorted(found)
+
+    def kubelets_mounts(self) -> list[str]:
+        """Of pods that are gone. A kubelet that is killed while it ends a pod leaves some (kubernetes/kubernetes
+        calls them orphaned), which are not Palio's to remove.
+        """
+        try:
+            listed = self._cluster.get("/api/v1/pods").get("items") or ()
+        except PalioError:
+            return []
+        known = {each["metadata"]["uid"] for each in listed}
+        mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+        of_pods = [mount for mount in mounts if KUBELETS in mount]
+        return [mount for mount in of_pods if mount.partition(KUBELETS)[2].split("/")[0] not in known]
 
 
 @contextmanager

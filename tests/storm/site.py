@@ -30,7 +30,7 @@ copy_postgresql(Path(sys.argv[1]))
 """
 Unavailable = (sqlite3.OperationalError, psycopg.OperationalError)  # a full disk, a lock, a server that was killed
 DISK_BYTES = 420 << 20  # 256 MiB of which have to be free for anything to be started
-START_S = 90.0
+START_S = 180.0
 _AT_START = ("(database-unusable)", "(disk-full)")
 
 

@@ -54,6 +54,7 @@ class Report:
     ends: Counter[str] = field(default_factory=Counter)
     attempts: int = 0
     given_up: int = 0
+    kubelets_mounts: int = 0
     seconds: float = 0.0
     findings: list[str] = field(default_factory=list)
     data: Path = Path()
@@ -71,6 +72,8 @@ class Report:
         lines += [f"  {many:>5}    ended as {end}" for end, many in sorted(self.ends.items())]
         lines.append(f"  {self.given_up:>5}    of them given up after all tries, as the platform's fault")
         lines += [] if self.starts is not None else ["         the starts of jobs were not counted, which needs root"]
+        if self.kubelets_mounts:
+            lines.append(f"  {self.kubelets_mounts:>5}  mounts that a killed kubelet left")
         lines.append(f"  {len(self.findings):>5}  findings")
         return "\n".join([*lines, *(f"         {each}" for each in self.findings)])
 
@@ -223,6 +226,7 @@ def storm(
         report.findings += [f"the platform ended with exit code {code}"] if code else []
         if cluster is not None:
             report.findings += [f"left over: {each}" for each in cluster.left()]
+            report.kubelets_mounts = len(cluster.kubelets_mounts())
             report.findings += cluster.plane.failures if cluster.plane is not None else []
         report.findings += [f"the process {each} is left" for each in site.left_processes()]
         report.findings += [f"left over: {each}" for each in sorted(left)]

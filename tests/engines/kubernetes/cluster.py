@@ -28,7 +28,7 @@ TESTS = ("tests/engines", "tests/submissions", "tests/web/browser/test_mednist_w
 STORM = "tests/storm"
 SHORT = (  # something of each kind, in a few minutes; tests here have names of their own
     "test_cpu_time_and_memory_measured",
-    "test_out_of_memory",
+    "test_memory_over_limit",
     "test_gate",
     "11-network",
     "16-symlink-shadow",

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tests.docker_command import DockerError, docker, docker_if_any
+
 from palio.core.errors import PalioError
 from palio.engines.kubernetes.api import Cluster
 from palio.engines.kubernetes.manifest import MANAGED_BY
@@ -21,7 +23,8 @@ _OVER = ("Succeeded", "Failed")
 
 class PacketFilter:
     def __init__(self, cluster: Cluster, namespace: str, *, drop_all: bool) -> None:
-        self._cluster, self._pods = cluster, f"/api/v1/namespaces/{namespace}/pods"
+        self._cluster, self._namespace = cluster, namespace
+        self._pods = f"/api/v1/namespaces/{namespace}/pods"
         self._selector = {} if drop_all else {"labelSelector": ",".join(f"{k}={v}" for k, v in MANAGED_BY.items())}
         self._dropped: set[str] = set()
         self.stop = threading.Event()
@@ -30,11 +33,26 @@ class PacketFilter:
         while not self.stop.wait(_POLL_S):
             try:
                 pods = self._cluster.get(self._pods, **self._selector).get("items") or ()
-            except PalioError:  # the API server is away; a plugin keeps what it has set
-                continue
-            live = (pod["status"] for pod in pods if pod["status"].get("phase") not in _OVER)
-            self._set({status["podIP"] for status in live if status.get("podIP")})
+            except PalioError:
+                addresses = self._dropped | self._on_this_node()
+            else:
+                live = (pod["status"] for pod in pods if pod["status"].get("phase") not in _OVER)
+                addresses = {status["podIP"] for status in live if status.get("podIP")}
+            self._set(addresses)
         self._set(set())
+
+    def _on_this_node(self) -> set[str]:
+        """As a plugin knows them, without the API server: those of the containers that hold the pods' networks."""
+        own = ["io.kubernetes.container.name=POD", *(self._selector or {}).values()]
+        filters = [word for label in ",".join(own).split(",") for word in ("--filter", f"label={label}")]
+        found = docker_if_any("ps", "-q", *filters, "--filter", f"label=io.kubernetes.pod.namespace={self._namespace}")
+        if not found:
+            return set()
+        try:
+            told = docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", *found)
+        except DockerError:  # one has just ended
+            return set()
+        return {address for address in told if address}
 
     def _set(self, addresses: set[str]) -> None:
         for address in addresses - self._dropped:

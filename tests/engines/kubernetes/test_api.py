@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 from tests.engines.kubernetes.fake_api import Asked, FakeApi, Reply, refusal, serving
@@ -171,6 +171,30 @@ def test_server_that_is_silent_is_unreachable(tmp_path: Path, monkeypatch: pytes
             cluster.get(PODS)
         assert time.monotonic() - begin < 3
         done.set()
+
+
+def test_server_that_goes_away_during_the_handshake_is_unreachable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was killed at that moment: nothing is wrong with its certificate."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def go_away() -> None:
+            connection, _ = server.accept()
+            connection.recv(1)
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(4096):
+                pass
+            connection.close()
+
+        thread = Thread(target=go_away)
+        thread.start()
+        url = f"https://127.0.0.1:{server.getsockname()[1]}"
+        monkeypatch.setenv("KUBECONFIG", str(FakeApi(lambda _: Reply()).kubeconfig(tmp_path, url=url)))
+        with pytest.raises(PalioError) as raised:
+            Cluster(Settings(tmp_path)).get(PODS)
+        thread.join()
+    assert failure(raised.value)[0] == "cluster-unreachable"
 
 
 def test_certificate_that_is_not_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

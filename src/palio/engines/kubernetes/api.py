@@ -157,6 +157,8 @@ class Cluster:
         try:
             yield
         except urllib3.exceptions.SSLError as error:
+            if "EOF" in str(error):  # the server went away while the connection was made
+                raise self._unreachable(f"{_reason(error)} at {self._configuration.host}") from error
             raise self._untrusted(error) from error
         except (urllib3.exceptions.HTTPError, ssl.SSLError, OSError) as error:
             if "CERTIFICATE" in str(error):
