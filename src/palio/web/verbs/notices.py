@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext
 
 from palio.core.attempt.states import State
 from palio.core.bundle.model import Phase
+from palio.web.language.times import day
 from palio.web.models import Announcement, Attempt, Challenge, Event, Registration, User
 from palio.web.verbs import events, webhooks
 from palio.web.verbs.notifications import Kind, Notice, members, notify, participants, title_of
@@ -20,15 +22,20 @@ DEADLINE = "phase.closes-soon"  # the event
 def finished(attempt: Attempt) -> None:
     """A submission was scored or failed for good. Attempts of a re-score are not reported here."""
     submission = attempt.submission
-    name = f"“{submission.file.name}”"
     if attempt.state == State.SCORED:
-        kind, text, more = Kind.SCORED, f"{name} was scored in the phase “{submission.phase}”.", ""
+        kind, failure, more = Kind.SCORED, "", ""
     elif attempt.state == State.FAILED and attempt.failure_shown is not None:
         shown = attempt.failure_shown
-        kind, text = Kind.FAILED, f"{name} failed in the phase “{submission.phase}”: {shown['message']}"
-        more = str(shown.get("next_step") or "")
+        kind, failure, more = Kind.FAILED, str(shown["message"]), str(shown.get("next_step") or "")
     else:
         return
+    facts = {"file": submission.file.name, "phase": submission.phase, "failure": failure}
+
+    def text() -> str:
+        if kind is Kind.SCORED:
+            return gettext("“%(file)s” was scored in the phase “%(phase)s”.") % facts
+        return gettext("“%(file)s” failed in the phase “%(phase)s”: %(failure)s") % facts
+
     notice = Notice(
         kind=kind,
         challenge=submission.challenge,
@@ -58,9 +65,14 @@ def decided(registration: Registration, *, at: datetime) -> None:
     notice = Notice(
         kind=Kind.DECISION,
         challenge=registration.challenge,
-        text=f"You may participate in “{title}” now."
-        if is_approved
-        else f"Your request to join “{title}” was refused.",
+        text=lambda: (
+            (
+                gettext("You may participate in “%(challenge)s” now.")
+                if is_approved
+                else gettext("Your request to join “%(challenge)s” was refused.")
+            )
+            % {"challenge": title}
+        ),
         path=f"/c/{registration.challenge.slug}/",
         key=f"registration/{registration.pk}/{at.timestamp():.0f}",
     )
@@ -74,7 +86,7 @@ def announced(announcement: Announcement) -> None:
     notice = Notice(
         kind=Kind.ANNOUNCEMENT,
         challenge=challenge,
-        text=f"{title_of(challenge)}: {announcement.title}",
+        text=lambda: f"{title_of(challenge)}: {announcement.title}",
         more=announcement.text,
         path=f"/c/{challenge.slug}/announcements/",
         key=f"announcement/{announcement.pk}",
@@ -95,7 +107,10 @@ def closes_soon(challenge: Challenge, phase: Phase, end: datetime) -> bool:
     notice = Notice(
         kind=Kind.DEADLINE,
         challenge=challenge,
-        text=f"The phase “{phase.name}” of “{title_of(challenge)}” closes on {end:%Y-%m-%d at %H:%M} UTC.",
+        text=lambda: (
+            gettext("The phase “%(phase)s” of “%(challenge)s” closes on %(day)s at %(time)s UTC.")
+            % {"phase": phase.name, "challenge": title_of(challenge), "day": day(end), "time": f"{end:%H:%M}"}
+        ),
         path=f"/c/{challenge.slug}/phases/",
         key=f"deadline/{challenge.pk}/{end.isoformat()}/{phase.index}",
     )

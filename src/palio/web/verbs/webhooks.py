@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from palio.core.errors import PalioError
 from palio.web.http.public_address import UnfitAddressError, public_addresses, read_url
@@ -24,11 +25,11 @@ TEST = "webhook.test"
 SCORED, FAILED = "submission.scored", "submission.failed"
 ANNOUNCED, CLOSES, DECIDED = "announcement.made", "phase.closes-soon", "registration.decided"
 EVENTS: Mapping[str, str] = {
-    SCORED: "A submission was scored",
-    FAILED: "A submission failed",
-    ANNOUNCED: "An announcement was posted",
-    CLOSES: "A phase closes within 24 hours",
-    DECIDED: "A join request was approved or refused",  # only for the challenge
+    SCORED: gettext_noop("A submission was scored"),
+    FAILED: gettext_noop("A submission failed"),
+    ANNOUNCED: gettext_noop("An announcement was posted"),
+    CLOSES: gettext_noop("A phase closes within 24 hours"),
+    DECIDED: gettext_noop("A join request was approved or refused"),  # only for the challenge
 }
 
 
