@@ -177,6 +177,16 @@ def _is_log(function: ast.expr) -> bool:
     return isinstance(function, ast.Name) or ast.unparse(function).startswith("log.")
 
 
+@pytest.mark.parametrize("path", sorted(WEB.rglob("*.py")), ids=lambda path: path.relative_to(WEB).as_posix())
+def test_no_mark_inside_of_an_f_string(path: Path) -> None:
+    """Where it would not be extracted."""
+    strings = [
+        node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.JoinedStr)
+    ]
+    calls = [node for string in strings for node in ast.walk(string) if isinstance(node, ast.Call)]
+    assert [ast.unparse(call) for call in calls if getattr(call.func, "id", "") in MARKS] == []
+
+
 @pytest.mark.parametrize("path", SAYING, ids=lambda path: path.relative_to(WEB).as_posix())
 def test_sentences_marked(path: Path) -> None:
     assert unmarked_sentences(path.read_text(encoding="utf-8")) == []

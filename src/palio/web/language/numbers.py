@@ -25,7 +25,8 @@ def number(value: float, form: str = "") -> str:
 def size(size_bytes: float) -> str:
     """See `core.quantities.size_text`."""
     value, _, unit = size_text(size_bytes).partition(" ")
-    return f"{figure(value)} {gettext(unit)}"
+    shown = gettext(unit)
+    return f"{figure(value)} {shown}"
 
 
 def duration(seconds: float) -> str:

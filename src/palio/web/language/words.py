@@ -70,8 +70,8 @@ _WORDS: Mapping[str, str | Promise] = {
     "participant": _("participant"),
     "platform": _("platform"),
     # steps of the funnel
-    "joined": _("joined"),
-    "submitted": _("submitted"),
+    "joined": pgettext_lazy("participants", "joined"),
+    "submitted": pgettext_lazy("participants", "submitted"),
     # units: see numbers.size
     "B": _("B"),
     "KiB": _("KiB"),

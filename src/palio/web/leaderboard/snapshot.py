@@ -219,8 +219,9 @@ def _marked(row: bytes, receipt: str) -> bytes:
     row = row.replace(b"<tr>", b'<tr class="own">', 1).replace(
         b'<tr class="group-end">', b'<tr class="own group-end">', 1
     )
-    link = f' <a class="small" href="{escape(receipt)}">{gettext("receipt")}</a>' if receipt else ""
-    mark = f' <span class="badge own">{gettext("your team")}</span>{link}</th>'
+    own, shown = gettext("your team"), gettext("receipt")
+    link = f' <a class="small" href="{escape(receipt)}">{shown}</a>' if receipt else ""
+    mark = f' <span class="badge own">{own}</span>{link}</th>'
     return row.replace(b"</th>", mark.encode(), 1)
 
 

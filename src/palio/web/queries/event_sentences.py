@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.utils.translation import gettext, gettext_noop, ngettext
+from django.utils.translation import gettext, gettext_noop, ngettext, pgettext
 
 from palio.core.attempt.states import RUNNING, State
 from palio.web.language.numbers import number
@@ -83,7 +83,7 @@ _SAID: Mapping[str, str | Callable[[Mapping[str, Any]], str]] = {
     "phase.closes-soon": gettext_noop("announced that “{phase}” closes within a day"),
     "registration.decided": lambda of: _decided(of),
     "registration.made": lambda of: (
-        (gettext("joined and accepted the terms") if of.get("terms") else word("joined"))
+        (gettext("joined and accepted the terms") if of.get("terms") else pgettext("event", "joined"))
         if of.get("state") == "approved"
         else (gettext("asked to join and accepted the terms") if of.get("terms") else gettext("asked to join"))
     ),
@@ -200,7 +200,7 @@ def _short(value: object) -> str:
 
 def _moved(of: Mapping[str, Any]) -> str:
     new, why = str(of.get("new", "")), str(of.get("why", ""))
-    counts = f". {gettext('It counts toward the limit.')}" if of.get("charged") else ""
+    counts = ". " + gettext("It counts toward the limit.") if of.get("charged") else ""
     match new:
         case State.QUEUED:
             reason = gettext(_WHY[why]) if why in _WHY else _short(why)
