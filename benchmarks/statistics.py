@@ -5,18 +5,22 @@ bootstrap of ranks with its frequencies, and the chance that each two neighbors 
 that of this process, which does one leaderboard after the other, largest last.
 
 The naive way draws the cases of every submission again and asks a library for the metric each time. It is timed for a
-few submissions and draws and counted up, because the whole takes hours; it compares no pairs at all.
+few submissions and draws and counted up, because the whole takes hours; it compares no pairs at all. Of average
+precision and calibration error, so many teams are not compared with each other (docs/statistics.md), so only their
+intervals are timed.
 """
 
 import resource
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from sklearn.metrics import f1_score, roc_auc_score
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import average_precision_score, brier_score_loss, f1_score, roc_auc_score
 
 from benchmarks.measuring import Line
 from palio.core.statistics.cases import Answers, Cases, Compared, Measurements, SingleCases, Values
@@ -42,6 +46,9 @@ def lines() -> list[Line]:
         _all("weighted F1, 100 teams, 60,000 cases", _classified(100, 60_000), "f1_weighted", "10 s"),
         _all("mean Dice, 100 teams, 60,000 cases", _dice(100, 60_000), "mean(dice)", "10 s"),
         _all("AUC (DeLong), 100 teams, 60,000 cases", _scored(100, 60_000), "auc", "10 s"),
+        _all("Brier score, 100 teams, 60,000 cases", _likely(100, 60_000), "brier", "10 s"),
+        _intervals("average precision, 100 teams, 60,000 cases", _likely(100, 60_000), "average_precision", "10 s"),
+        _intervals("calibration error (ECE), 100 teams, 60,000 cases", _likely(100, 60_000), "ece", "10 s"),
         Line("statistics: peak memory of all of these", _peak_mib(), "MiB", limit="4,096 MiB"),
     ]
 
@@ -78,6 +85,16 @@ def _scored(teams: int, cases: int) -> list[SingleCases]:
     return made
 
 
+def _likely(teams: int, cases: int) -> list[SingleCases]:
+    """As `_scored`, with probabilities."""
+    made = list[SingleCases]()
+    for each in _scored(teams, cases):
+        assert isinstance(each, Measurements)
+        truth, score = each.values.T
+        made.append(replace(each, values=np.stack([truth, 1 / (1 + np.exp(1 - score))], axis=1)))
+    return made
+
+
 def _files(cases: int) -> tuple[str, ...]:
     return tuple(f"{number:05}.jpg" for number in range(cases))
 
@@ -86,19 +103,37 @@ def _files(cases: int) -> tuple[str, ...]:
 
 
 def _all(title: str, cases: list[SingleCases], written: str, limit: str) -> Line:
-    kind = {"f1_weighted": "classification", "auc": "probability"}.get(written, "mean")
-    of = method(kind, written)
-    order = _best_first(cases, of)
+    kind = {"f1_weighted": "classification", "auc": "probability", "brier": "probability"}.get(written, "mean")
+    of, descending = method(kind, written), written != "brier"
+    order = _best_first(cases, of, descending=descending)
+
+    def compute() -> None:
+        for place in order:
+            score_interval([cases[int(place)]], of)
+        kept = _kept(cases, order, of, descending=descending)
+        kept.statistics(_scores(kept, of), range(len(order)), of, descending=descending)
+
+    return _timed(f"all statistics: {title}", compute, cases, written, limit)
+
+
+def _intervals(title: str, cases: list[SingleCases], written: str, limit: str) -> Line:
+    of = method("probability", written)
+
+    def compute() -> None:
+        for each in cases:
+            score_interval([each], of)
+
+    return _timed(f"intervals: {title}", compute, cases, written, limit)
+
+
+def _timed(title: str, compute: Callable[[], None], cases: list[SingleCases], written: str, limit: str) -> Line:
     seconds = []
     for _ in range(RUNS):
         begin = time.perf_counter()
-        for place in order:
-            score_interval([cases[int(place)]], of)
-        kept = _kept(cases, order, of)
-        kept.statistics(_scores(kept, of), range(len(order)), of, descending=True)
+        compute()
         seconds.append(time.perf_counter() - begin)
     return Line(
-        f"all statistics: {title}",
+        title,
         statistics.median(seconds),
         "s",
         f"bootstrap of {NAIVE_DRAWS:,} redraws by {_LIBRARY[written][0]}, intervals only",
@@ -137,8 +172,8 @@ def _one_more(path: Path) -> Line:
     )
 
 
-def _kept(cases: list[SingleCases], order: list[str], of: Method) -> Kept:
-    return updated(None, order, lambda labels: [[cases[int(label)]] for label in labels], of, "", descending=True)
+def _kept(cases: list[SingleCases], order: list[str], of: Method, *, descending: bool = True) -> Kept:
+    return updated(None, order, lambda labels: [[cases[int(label)]] for label in labels], of, "", descending=descending)
 
 
 def _scores(kept: Kept, of: Method) -> list[float]:
@@ -146,11 +181,11 @@ def _scores(kept: Kept, of: Method) -> list[float]:
     return [float(score) for score in of.values(task)]
 
 
-def _best_first(cases: list[SingleCases], of: Method) -> list[str]:
+def _best_first(cases: list[SingleCases], of: Method, *, descending: bool = True) -> list[str]:
     classified = [each for each in cases if isinstance(each, Cases)]
     numbers = [each for each in cases if isinstance(each, Measurements)]
     scores = of.values(Answers.of(classified) if classified else Values.of(numbers))
-    return [str(place) for place in np.argsort(-scores, kind="stable")]
+    return [str(place) for place in np.argsort(-scores if descending else scores, kind="stable")]
 
 
 # -- the naive way
@@ -169,6 +204,23 @@ def _naive_auc(cases: SingleCases, drawn: "np.ndarray[tuple[int], np.dtype[np.in
     return roc_auc_score(cases.values[drawn, 0], cases.values[drawn, 1])
 
 
+def _naive_precision(cases: SingleCases, drawn: "np.ndarray[tuple[int], np.dtype[np.intp]]") -> object:
+    assert isinstance(cases, Measurements)
+    return average_precision_score(cases.values[drawn, 0], cases.values[drawn, 1])
+
+
+def _naive_brier(cases: SingleCases, drawn: "np.ndarray[tuple[int], np.dtype[np.intp]]") -> object:
+    assert isinstance(cases, Measurements)
+    return brier_score_loss(cases.values[drawn, 0], cases.values[drawn, 1])
+
+
+def _naive_calibration(cases: SingleCases, drawn: "np.ndarray[tuple[int], np.dtype[np.intp]]") -> object:
+    assert isinstance(cases, Measurements)
+    shares, means = calibration_curve(cases.values[drawn, 0], cases.values[drawn, 1], n_bins=10)
+    often = np.histogram(cases.values[drawn, 1], bins=10, range=(0, 1))[0]
+    return np.average(np.abs(shares - means), weights=often[often > 0])
+
+
 def _naive_mean(cases: SingleCases, drawn: "np.ndarray[tuple[int], np.dtype[np.intp]]") -> object:
     assert isinstance(cases, Measurements)
     return cases.values[drawn, 0].mean()
@@ -178,6 +230,9 @@ _LIBRARY: dict[str, tuple[str, Naive]] = {
     "f1_weighted": ("scikit-learn", _naive_f1),
     "auc": ("scikit-learn", _naive_auc),
     "mean(dice)": ("numpy", _naive_mean),
+    "average_precision": ("scikit-learn", _naive_precision),
+    "brier": ("scikit-learn", _naive_brier),
+    "ece": ("scikit-learn", _naive_calibration),
 }
 
 

@@ -60,7 +60,7 @@ def write_run(
 
 def write_cases(path: Path, wrong: Sequence[int]) -> None:
     """100 cases of each class; those that are wrong are taken for the next class."""
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["file", "truth", "prediction"])

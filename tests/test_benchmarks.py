@@ -44,6 +44,27 @@ def test_page_keeps_the_text_around_its_table(tmp_path: Path) -> None:
     assert page.read_text() == "\n".join(["before", BEGIN, *table(report("2026-11-26")), END, "after\n"])
 
 
+def test_rows_of_benchmarks_that_were_not_run_stay(tmp_path: Path) -> None:
+    page = tmp_path / "performance.md"
+    old = [
+        "| hashing | 1 s |  |  |  |  | 0.1 |",
+        "| packing | 9 s |  | zip -r: 1 s | 9 |  | 0.1 |",
+        "| packing | 9 s |  | cp: 1 s | 9 |  | 1 |",
+    ]
+    page.write_text(
+        "\n".join([BEGIN, "2026-11-20, 2 CPUs.", "", "| what |", "|---|---|---|---|---|---|---|", *old, END])
+    )
+    write_page(report("2026-11-26", "2026-11-26"), page)
+    first, *_, hashing, packing, memory, other, end = page.read_text().splitlines()[1:]
+    assert first.startswith("2026-11-20 to 2026-11-26, ")
+    assert (hashing, other, end) == (old[0], old[2], END)
+    assert packing.startswith("| packing | 0.2 s | 0.15")
+    assert memory.startswith("| memory | 120 MiB PSS |")
+    written = page.read_text()
+    write_page(report("2026-11-26", "2026-11-26"), page)
+    assert page.read_text() == written
+
+
 def test_page_without_table_place(tmp_path: Path) -> None:
     page = tmp_path / "performance.md"
     page.write_text(f"before\n{BEGIN}\nand no end")

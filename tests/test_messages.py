@@ -72,7 +72,7 @@ def _fixed(text: str) -> list[str]:
 
 # Names, units and signs, which are the same in all languages.
 SAME = {"Palio", "CSV", "JSON", "SVG", "SHA-256", "ID", "CPUs", "GPUs", "URL", "receipt.json"}
-PLACEHOLDERS = {"University of Siena"}  # an example
+PLACEHOLDERS = {"University of Siena", "ghcr.io"}  # examples
 SHOWN = ("title", "alt", "aria-label", "placeholder", "data-confirm", "data-confirm-yes")
 NOT_SHOWN = {"script", "style", "code", "pre"}
 NOT_TRANSLATED = {"styleguide.html"}  # only for developers

@@ -15,7 +15,7 @@ def test_demo_accepts_what_its_engine_does_not_enforce(
     enforcements = {"network": Enforcement.NONE, "time": Enforcement.WATCHING, "output": Enforcement.NONE}
     promises = tuple(Guarantee(name, enforcement) for name, enforcement in enforcements.items())
     engine = FakeEngine(tmp_path, promises=promises)
-    monkeypatch.setattr(demo_steps, "open_engine", lambda name: (engine, "as requested"))
+    monkeypatch.setattr(demo_steps, "open_engine", lambda name: (engine, ""))
     demo = Demo("kubernetes", tmp_path, None)
     assert demo._find_engine() == "kubernetes"
     assert "Not enforced here: network, output. Accepted, because you run your own program." in capfd.readouterr().out

@@ -95,6 +95,56 @@ def test_run_without_cases(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     )
 
 
+DICE = {"cases": "cases.csv", "kind": "mean", "metric": "mean(dice)"}
+
+
+def write_dice(folder: Path, values: list[object], score: float) -> Path:
+    run = write_run(folder, wrong=None, scores={"f1": score, "seconds": 1}, lock={"statistics": DICE})
+    (run / "scores").mkdir()
+    rows = "".join(f"{place},{value}\n" for place, value in enumerate(values))
+    (run / "scores" / "cases.csv").write_text(f"case,dice\n{rows}")
+    return run
+
+
+@pytest.mark.parametrize(
+    ("values", "score", "why"),
+    [
+        ([0.5, 0.6, -0.1], 1 / 3, "(row 4: dice is '-0.1'; it must lie from 0 to 1)"),
+        ([0.5, 0.6, "nan"], 0.55, "(row 4: dice is 'nan', which is not a finite number)"),
+        ([0.5, 0.6, 0.7], 0.9, "mean(dice) of scores/cases.csv is 0.6000, but the column F1 shows 0.9000"),
+        ([0.5], 0.5, "an interval needs at least two cases, or two groups"),
+        ([0.5, 0.5, 0.5], 0.5, "all cases have the same value, which tells nothing about other cases"),
+    ],
+    ids=["negative", "nan", "contradicts the score", "one case", "constant"],
+)
+def test_cases_that_tell_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], values: list[object], score: float, why: str
+) -> None:
+    assert leaderboard(*(write_dice(tmp_path / name, values, score) for name in "ab")) == 0
+    said = capsys.readouterr().out
+    assert f"No intervals: {'scores/cases.csv cannot be used ' * why.startswith('(')}" in said
+    assert f"{why}.\n" in said
+    assert "a.zip and b.zip have equal scores and share rank 1." in said
+
+
+def test_different_case_sets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert leaderboard(write_dice(tmp_path / "a", [0.5, 0.7], 0.6), write_dice(tmp_path / "b", [0.5] * 3, 0.5)) == 0
+    assert (
+        "The runs could not be compared with each other, so their order may be chance.\n"
+        "The submissions were scored on different cases; the organizers have to re-score them.\n"
+    ) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("wrong", [range(0), range(7)], ids=["all perfect", "all equal"])
+def test_equal_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str], wrong: range) -> None:
+    assert leaderboard(*(write_run(tmp_path / name, wrong=wrong) for name in "abc")) == 0
+    said = capsys.readouterr().out
+    assert said.count("\n  1-3    ") == 3
+    assert "600 cases cannot tell all three apart.\n" in said
+    assert "a.zip, b.zip and c.zip have equal scores and share rank 1.\n" in said
+    assert "would rank first" not in said  # which of them, nothing says
+
+
 def test_heading_phantom_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = write_run(tmp_path / "a", lock={"phantom": True})
     assert leaderboard(run, "--html", tmp_path / "leaderboard.html") == 0

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +48,24 @@ class Daemon:
             time.sleep(0.05)
 
     def close(self) -> None:
+        for shim in self._shims():
+            with suppress(ProcessLookupError):
+                os.kill(shim, signal.SIGKILL)
         self._spaces.kill()
         self._spaces.wait()
         deadline = time.monotonic() + 10
         while (self._home / "data").exists():  # what was mounted there goes with the name space, a moment later
             shutil.rmtree(self._home / "data", ignore_errors=time.monotonic() < deadline)
+
+    def _shims(self) -> list[int]:
+        """What its containers ran in, where an engine was killed before it noted them."""
+        address, found = os.fsencode(self._home / "exec/containerd"), []
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with suppress(OSError):
+                words = path.read_bytes().split(b"\0")
+                if words[0].endswith(b"/containerd-shim-runc-v2") and any(each.startswith(address) for each in words):
+                    found.append(int(path.parent.name))
+        return found
 
     def run(self, *arguments: str, **more: Any) -> "subprocess.CompletedProcess[bytes]":
         return subprocess.run(["docker", "--host", self.address, *arguments], capture_output=True, check=False, **more)
@@ -63,11 +76,18 @@ class Daemon:
         assert saved.returncode == 0
 
 
+def second_docker_fault() -> str | None:
+    """What a second engine lacks here."""
+    if os.geteuid() != 0 or not shutil.which("dockerd") or not shutil.which("unshare"):
+        return "a second Docker engine needs root, dockerd and unshare"
+    return None
+
+
 @contextmanager
 def second_docker() -> Iterator[Daemon]:
     """Running, with the base image; of the tests' own, and gone afterwards."""
-    if os.geteuid() != 0 or not shutil.which("dockerd") or not shutil.which("unshare"):
-        lacking("a second Docker engine needs root, dockerd and unshare")
+    if fault := second_docker_fault():
+        lacking(fault)
     with tempfile.TemporaryDirectory(prefix="palio-dockerd-") as home:  # short, as sockets' paths have to be
         made = Daemon(Path(home))
         made.start()

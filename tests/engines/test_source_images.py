@@ -16,7 +16,8 @@ from palio.core.quantities import MIB
 from palio.core.submission.image_archive import inspect_image
 from palio.core.submission.kinds import read_submission
 from palio.core.submission.reference import Reference, looks_like_image, parse_image, read_reference
-from palio.engines.sources.accounts import operators_account
+from palio.engines.sources import accounts
+from palio.engines.sources.accounts import Credential, operators_account, use_teams_account
 from palio.engines.sources.hosts import OpenHosts
 from palio.engines.sources.images import pin_image, pull_image
 
@@ -262,6 +263,33 @@ def test_account_of_operator_is_used_and_never_shown(
     assert "s3cret" not in repr(operators_account(registry.host))
     monkeypatch.delenv("PALIO_REGISTRY_CREDENTIALS")
     assert refusal(registry).code == "registry-unauthorized"
+
+
+def test_account_of_team_is_used_before_that_of_operator(
+    registry: FakeRegistry, account: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.image([LAYER], "v1")
+    registry.account = ("lab", "pull-only")
+    theirs = Credential("lab", "pull-only")
+
+    assert refusal(registry).code == "registry-unauthorized"  # with the operator's
+    found = pin_image(f"{registry.host}/lab/model:v1", max_bytes=MIB, account=theirs)
+    monkeypatch.setattr(accounts, "_teams", {})
+    with pytest.raises(PalioError, match="does not let this platform pull"):
+        pull(found, tmp_path / "image.tar")
+    use_teams_account(registry.host, theirs)
+    pull(found, tmp_path / "image.tar")
+
+
+def test_failure_of_registry_behind_teams_account_is_not_the_operators(
+    registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PALIO_SUBMISSION_HOSTS")
+
+    with pytest.raises(PalioError) as caught:
+        pin_image("registry.invalid/lab/model:v1", max_bytes=MIB, account=Credential("lab", "pull-only"))
+
+    assert caught.value.code == "source-unreachable"
 
 
 @pytest.mark.parametrize("content", ["not JSON s3cret", '{"auths": {"ghcr.io": {"auth": "s3cret!"}}}', "[]"])

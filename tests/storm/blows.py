@@ -1,8 +1,9 @@
 """What strikes the platform: SIGKILL, write locks on its database, and full disks. Dockerd is never touched.
 
-With PostgreSQL also: its server killed, one of its connections killed (which makes it recover), and a controller that
-is paused with all that it has started until its lease has expired. The clock is not turned here, as it belongs to the
-whole machine: tests/web/controller/test_lease.py turns the database's.
+On Kubernetes also: the cluster's processes killed, and pods and jobs deleted. With PostgreSQL also: its server killed,
+one of its connections killed (which makes it recover), and a controller that is paused with all that it has started
+until its lease has expired. The clock is not turned here, as it belongs to the whole machine:
+tests/web/controller/test_lease.py turns the database's.
 """
 
 import os
@@ -13,8 +14,11 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
+from functools import partial
 
 import psycopg
+from tests.engines.second_docker import Daemon
+from tests.storm.cluster import ControlPlane, StormCluster
 from tests.storm.site import Site, Unavailable
 from tests.web.serving.running import tree
 
@@ -25,14 +29,22 @@ PAUSED_S = (LEASE_S + 1, LEASE_S + 8)
 LOCK_S = (3.0, 25.0)
 FULL_S = (2.0, 10.0)
 SOON_S = 10.0
+CLUSTER = {"etcd": 6, "apiserver": 16, "controller-manager": 8, "scheduler": 6, "kubelet": 14}  # weights
 _BLOCK_BYTES = 1 << 20
 
 
 class Blows:
     """Each blow returns whether it struck; what lasts, as a lock, goes on beside others, one of a kind at a time."""
 
-    def __init__(self, site: Site, chance: random.Random) -> None:
-        self._site, self._chance = site, chance
+    def __init__(
+        self,
+        site: Site,
+        chance: random.Random,
+        *,
+        cluster: StormCluster | None = None,
+        docker: Daemon | None = None,
+    ) -> None:
+        self._site, self._chance, self._cluster = site, chance, cluster
         self._lasting: dict[str, threading.Thread] = {}
         self._stop = threading.Event()
         self.failures: list[str] = []
@@ -51,6 +63,15 @@ class Blows:
                 ("kill a connection of PostgreSQL", 8, lambda: self._kill(self._connections())),
                 ("pause a controller past its lease", 8, lambda: self._last("pause", self._pause)),
             ]
+        if docker is not None:
+            kinds.append(("kill the Docker engine", 8, partial(self._kill_docker, docker)))
+        if cluster is not None:
+            kinds += [
+                ("delete a pod", 12, lambda: cluster.delete_pod(chance)),
+                ("delete a job", 6, lambda: cluster.delete_job(chance)),
+            ]
+        if cluster is not None and (plane := cluster.plane) is not None:
+            kinds += [(f"kill {name}", CLUSTER[name], partial(self._kill_component, plane, name)) for name in CLUSTER]
         if site.engine != "bubblewrap":
             kinds = [kind for kind in kinds if "sandbox" not in kind[0]]
         self.kinds = kinds if site.has_disk else [kind for kind in kinds if "disk" not in kind[0]]
@@ -88,6 +109,15 @@ class Blows:
         self._stop.wait(self._chance.uniform(*DOWN_S))
         self._site.postgresql.start()
         return True
+
+    def _kill_docker(self, docker: Daemon) -> bool:
+        docker.end(signal.SIGKILL)
+        self._stop.wait(self._chance.uniform(*DOWN_S))
+        docker.start()
+        return True
+
+    def _kill_component(self, plane: ControlPlane, name: str) -> bool:
+        return plane.kill(name, self._chance.uniform(*DOWN_S))
 
     def _pause(self, seconds: float) -> None:
         """With its workers, as on a machine that is suspended; the sandboxes go on."""

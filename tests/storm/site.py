@@ -7,15 +7,17 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psycopg
+from tests.engines.kubernetes.cluster import of_cluster
+from tests.storm.processes import is_same, started
 from tests.web.postgresql import Server
-from tests.web.serving.running import Running, environment, is_running, tree
+from tests.web.serving.running import Running, environment, tree
 
 import palio
 
@@ -29,6 +31,7 @@ copy_postgresql(Path(sys.argv[1]))
 Unavailable = (sqlite3.OperationalError, psycopg.OperationalError)  # a full disk, a lock, a server that was killed
 DISK_BYTES = 420 << 20  # 256 MiB of which have to be free for anything to be started
 START_S = 90.0
+_AT_START = ("(database-unusable)", "(disk-full)")
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,16 @@ class Site:
     """
 
     def __init__(
-        self, home: Path, engine: str, planted: Planted | None = None, postgresql: Server | None = None
+        self,
+        home: Path,
+        engine: str,
+        planted: Planted | None = None,
+        postgresql: Server | None = None,
+        *,
+        has_disk: bool = False,
     ) -> None:
-        self.home, self.engine, self.postgresql = home, engine, postgresql
+        self.home, self.engine, self.postgresql, self.has_disk = home, engine, postgresql, has_disk
         self.data, self.cache = home / "data", home / "cache"
-        self.data.mkdir()
-        self.has_disk = self._mount()
         self._operated = {
             "PALIO_ENGINE": engine,
             "PALIO_ANYONE_ON_BUBBLEWRAP": "true",
@@ -67,35 +74,29 @@ class Site:
             "PALIO_CPUS": "16",
             "PALIO_MEMORY_GIB": "16",
             "XDG_CACHE_HOME": str(self.cache),
+            "PYTHONFAULTHANDLER": "1",
+            **(of_cluster() if engine == "kubernetes" else {}),
         }
         if postgresql is not None:
             self._operated["DATABASE_URL"] = postgresql.url
         if planted is not None:
             self._operated["PYTHONPATH"] = str(planted.plant(home / "planted"))
-        self.starts = 0
-        self.exit_codes: list[int] = []
         self.seen: set[tuple[int, str]] = set()  # every process of it that was ever found, with when it started
         self.second: Running | None = None
-        try:
-            self.running = self._begin()
-        except BaseException:
-            self._unmount()
-            raise
-
-    def _mount(self) -> bool:
-        if os.geteuid() != 0:
-            return False
-        options = f"size={DISK_BYTES},mode=0755"
-        command = ["mount", "-t", "tmpfs", "-o", options, "palio-storm", str(self.data)]
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+        self.running = self._begin()
 
     def _begin(self) -> Running:
-        self.starts += 1
         started = Running(self.data, **self._operated)
         deadline = time.monotonic() + START_S
         try:
             while started.health() is None:
-                if started.process.poll() is not None or time.monotonic() > deadline:
+                if time.monotonic() > deadline:
+                    started.process.send_signal(signal.SIGABRT)  # it says where it is
+                    started.process.wait(20)
+                    raise RuntimeError(f"the platform does not start:\n{started.said}")
+                if could_not_start(started):
+                    started = Running(self.data, **self._operated)
+                elif started.process.poll() is not None:
                     raise RuntimeError(f"the platform does not start:\n{started.said}")
                 time.sleep(0.1)
         except BaseException:
@@ -107,6 +108,19 @@ class Site:
             self.second = Running(self.data, command="controller", **self._operated)
         return started
 
+    def revive(self) -> None:
+        """As a service manager does, where a second controller could not start."""
+        if self.second is not None and could_not_start(self.second):
+            self.second = Running(self.data, command="controller", **self._operated)
+
+    def ended(self) -> list[str]:
+        """What has ended by itself, as nothing that is struck may do."""
+        return [
+            f"a platform's supervisor ended with exit code {each.process.returncode}: {each.said[-500:]}"
+            for each in self._all_running
+            if each.process.poll() is not None and not could_not_start(each)
+        ]
+
     @property
     def _all_running(self) -> list[Running]:
         return [self.running, *([self.second] if self.second is not None else [])]
@@ -117,7 +131,7 @@ class Site:
 
     def processes(self) -> dict[int, int]:
         found = {process: parent for each in self._all_running for process, parent in each.tree().items()}
-        self.seen |= {(process, _started(process)) for process in found}
+        self.seen |= {(process, started(process)) for process in found}
         return found
 
     def controllers(self) -> list[int]:
@@ -180,17 +194,20 @@ class Site:
         subprocess.run([sys.executable, "-c", _COPY, str(self.data / "palio.sqlite3")], env=given, check=True)
 
     def left_processes(self) -> list[int]:
-        return sorted(
-            process
-            for process, started in self.seen
-            if started and started == _started(process) and is_running(process)
-        )
+        return sorted(process for process, since in self.seen if is_same(process, since))
 
     def open(self) -> sqlite3.Connection:
         return sqlite3.connect(self.data / "palio.sqlite3", timeout=30)
 
     def count(self, query: str) -> int:
         return int(self._rows(query)[0][0])
+
+    def is_settled(self, query: str) -> bool:
+        """Whether the query counts nothing; not while there is no answer."""
+        try:
+            return self.count(query) == 0
+        except Unavailable:
+            return False
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
         if self.postgresql is not None:
@@ -210,16 +227,21 @@ class Site:
     def close(self) -> None:
         if any(each.process.poll() is None for each in self._all_running):
             self.kill_all()
-        self._unmount()
-
-    def _unmount(self) -> None:
-        if self.has_disk:
-            subprocess.run(["umount", "--lazy", str(self.data)], check=True)
 
 
-def _started(process: int) -> str:
-    """In the kernel's count, so that a number that was given again is not taken for the same process; "" if gone."""
+def could_not_start(running: Running) -> bool:
+    """Whether it ended because the database did not respond, or the disk was full, when it started. Later, it waits."""
+    return running.process.poll() is not None and any(code in running.said for code in _AT_START)
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[bool]:
+    """Makes the folder, with a disk of its own; False if only root could mount it."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES},mode=0755", "palio-storm", str(folder)]
+    is_mounted = os.geteuid() == 0 and subprocess.run(command, capture_output=True, check=False).returncode == 0
     try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
-    except OSError:
-        return ""
+        yield is_mounted
+    finally:
+        if is_mounted:
+            subprocess.run(["umount", "--lazy", str(folder)], check=True)

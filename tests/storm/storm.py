@@ -14,10 +14,12 @@ from pathlib import Path
 
 from benchmarks.participant import SLUG, join_as_several
 from tests.docker_command import docker_if_any, remove_images
+from tests.engines.second_docker import Daemon, second_docker, second_docker_fault
 from tests.storm import findings
 from tests.storm.blows import Blows
 from tests.storm.challenge import LABEL, Expected, write_challenge, write_submission
-from tests.storm.site import Planted, Site, Unavailable
+from tests.storm.cluster import storm_cluster
+from tests.storm.site import Planted, Site, Unavailable, small_disk
 from tests.storm.starts import Starts
 from tests.web import postgresql
 
@@ -31,6 +33,7 @@ TEAMS = 8  # each of which may have one submission on its way
 GUST, LULL_S = 5, 120.0  # blows, and how long they then stop at most; a busy machine needs that
 PAUSE_S = (0.3, 3.5)
 READY_S = 60.0  # until the first of them are there
+COLLECTED_S = 180.0  # until a cluster has removed what belongs to jobs that are gone
 SETTLE_S = 900.0  # what is tried again after a fault waits for 6 minutes at the longest
 _PENDING = "SELECT count(*) FROM palio_attempt WHERE state NOT IN ('scored', 'failed', 'cancelled')"
 
@@ -58,7 +61,8 @@ class Report:
     starts: Counter[str] | None = None
 
     def judge(self) -> list[str]:
-        return findings.judge(self.data, self.accepted, self.starts)
+        replaces_pods = self.engine == "kubernetes"
+        return findings.judge(self.data, self.accepted, self.starts, replaces_pods=replaces_pods)
 
     def shown(self) -> str:
         lines = [f"storm on {self.engine} with {self.database}, seed {self.seed}: {self.seconds:.0f} s"]
@@ -136,6 +140,21 @@ class Submitter:
 
 
 @contextmanager
+def own_docker() -> Iterator[Daemon]:
+    """A Docker engine that may be killed, as the one that DOCKER_HOST names."""
+    before = os.environ.get("DOCKER_HOST")
+    with second_docker() as daemon:
+        os.environ["DOCKER_HOST"] = daemon.address
+        try:
+            yield daemon
+        finally:
+            if before is None:
+                del os.environ["DOCKER_HOST"]
+            else:
+                os.environ["DOCKER_HOST"] = before
+
+
+@contextmanager
 def storm(
     seed: int,
     engine: str,
@@ -158,18 +177,23 @@ def storm(
     held = ExitStack()
     try:
         server = held.enter_context(postgresql.server()) if database == "postgresql" else None
-        site = Site(home, engine, planted, server)
+        cluster = held.enter_context(storm_cluster()) if engine == "kubernetes" else None
+        has_disk = held.enter_context(small_disk(home / "data"))
+        # An engine of its own, which sees what was mounted before.
+        docker = held.enter_context(own_docker()) if engine == "docker" and second_docker_fault() is None else None
+        site = Site(home, engine, planted, server, has_disk=has_disk)
         starts = Starts(engine, home, site.cache)
         bundle = write_challenge(home / "bundle", chance)
         tokens = join_as_several(site.data, bundle, TEAMS, server.url if server is not None else "")
         (home / "submissions").mkdir()
         submitter = Submitter(site, tokens, home / "submissions", random.Random(seed + 1), submissions)
-        struck = Blows(site, chance)
+        struck = Blows(site, chance, cluster=cluster, docker=docker)
         ready = min(WAITING // 2, submissions)
         site.wait_until(lambda: len(submitter.accepted) >= ready, READY_S)
         deadline = begin + seconds
         while report.struck.total() < blows and time.monotonic() < deadline:
             time.sleep(chance.uniform(*PAUSE_S))
+            site.revive()
             if kind := struck.strike():
                 report.struck[kind] += 1
                 if report.struck.total() % GUST == 0:  # something has to get through, or only starting is tested
@@ -178,10 +202,17 @@ def storm(
                     say(f"  {report.struck.total()} blows, {len(submitter.accepted)} submissions")
             else:
                 report.missed += 1
+            if ended := site.ended():
+                report.findings += ended
+                break
         struck.end()
         submitter.end()
-        is_settled = site.wait_until(lambda: site.count(_PENDING) == 0, settle_s)
-        time.sleep(3)  # what ended attempts left on the engine is removed
+        site.revive()
+        is_settled = site.wait_until(lambda: site.is_settled(_PENDING), settle_s)
+        if cluster is None:
+            time.sleep(3)  # what ended attempts left on the engine is removed
+        else:  # of which the kubelet looks for containers once a minute
+            site.wait_until(lambda: cluster.left() == [], COLLECTED_S)
         code = site.end()
         left = findings.empty_groups() - groups
         time.sleep(2)  # others' jobs may just be starting or ending
@@ -190,6 +221,9 @@ def storm(
         report.findings += [f"the storm did not strike: {each}" for each in (*struck.failures, *submitter.failures)]
         report.findings += [] if is_settled else [f"not everything has ended after {settle_s:g} s"]
         report.findings += [f"the platform ended with exit code {code}"] if code else []
+        if cluster is not None:
+            report.findings += [f"left over: {each}" for each in cluster.left()]
+            report.findings += cluster.plane.failures if cluster.plane is not None else []
         report.findings += [f"the process {each} is left" for each in site.left_processes()]
         report.findings += [f"left over: {each}" for each in sorted(left)]
         report.data, report.accepted, report.starts = site.data, submitter.accepted, counted
@@ -209,9 +243,9 @@ def storm(
             if report.findings and os.environ.get("PALIO_STORM_KEEP"):
                 shutil.copytree(home, os.environ["PALIO_STORM_KEEP"], symlinks=True, dirs_exist_ok=True)
             site.close()
+        remove_images(*_images_of(home))
         held.close()
         shutil.rmtree(home, ignore_errors=True)
-        remove_images(*_images_of(home))
         if before_cache is None:
             del os.environ["XDG_CACHE_HOME"]
         else:

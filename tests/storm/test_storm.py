@@ -15,22 +15,31 @@ from tests.conftest import lacking
 from tests.storm.findings import judge
 from tests.storm.site import Planted
 from tests.storm.storm import Report, storm
+from tests.web.postgresql import programs
 
 SEED = int(os.environ.get("PALIO_STORM_SEED", "11"))
-BLOWS = 10
+BLOWS = {"sqlite": 10, "postgresql": 5}  # of which each takes longer
 
-ENGINES = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("docker", "bubblewrap")]
+PLACES = [
+    pytest.param(("docker", "sqlite"), marks=pytest.mark.docker),
+    pytest.param(("bubblewrap", "sqlite"), marks=pytest.mark.bubblewrap),
+    pytest.param(("bubblewrap", "postgresql"), marks=pytest.mark.bubblewrap),
+    pytest.param(("kubernetes", "sqlite"), marks=[pytest.mark.docker, pytest.mark.kubernetes]),
+]
 
 
-@pytest.fixture(params=ENGINES, scope="module")
+@pytest.fixture(params=PLACES, scope="module", ids="-".join)
 def over(request: pytest.FixtureRequest) -> Iterator[Report]:
-    with storm(SEED, request.param, blows=BLOWS, seconds=240) as made:
+    engine, database = request.param
+    if database == "postgresql" and programs() is None:
+        lacking("no PostgreSQL server is installed")
+    with storm(SEED, engine, blows=BLOWS[database], seconds=240, database=database) as made:
         yield made
 
 
 def test_short_storm(over: Report) -> None:
     assert over.findings == [], over.shown()
-    assert over.struck.total() > BLOWS // 2
+    assert over.struck.total() > BLOWS[over.database] // 2
     assert over.ends["scored"] > 1
 
 

@@ -1,7 +1,7 @@
 """`python -m tests.submissions.table`: runs every attack on every engine that is here and writes how each ended into
 docs/isolation.md. Engines that are not here have no column. Takes some minutes for each. If run by root, it also runs
-the attacks on bubblewrap as an ordinary user. With names of engines, only their columns are written; with numbers, such
-as `kubernetes 1 2`, only those attacks are run.
+the attacks on bubblewrap as an ordinary user. With names of engines, only their columns are written; with numbers or
+names of attacks, such as `kubernetes 1 18-pipe`, only those attacks are run.
 """
 
 import os
@@ -29,10 +29,11 @@ TITLES = {f"bubblewrap{AS_USER}": "bubblewrap, ordinary user"}
 
 def main(asked: Sequence[str]) -> int:
     attacks, text = read_attacks(), PAGE.read_text(encoding="utf-8")
-    numbers = {int(word) for word in asked if word.isdigit()}
-    chosen = [attack for attack in attacks if not numbers or int(attack.name[:2]) in numbers]
+    named = {word for word in asked if word[0].isdigit()}
+    numbers = {int(word) for word in named if word.isdigit()}
+    chosen = [attack for attack in attacks if not named or attack.name in named or int(attack.name[:2]) in numbers]
     cells = _read(text, attacks) if asked else {}
-    for engine in [word for word in asked if not word.isdigit()] or _engines_here():
+    for engine in [word for word in asked if word not in named] or _engines_here():
         before = cells.get(engine) or {attack.name: NOT_RUN for attack in attacks}
         cells[engine] = before | _run(engine, chosen)
     engines, columns = [*cells], [*cells.values()]

@@ -1,4 +1,4 @@
-"""`palio disqualify` and `palio announce` against a platform that runs."""
+"""`palio disqualify`, `palio announce` and `palio message` against a platform that runs."""
 
 import json
 from pathlib import Path
@@ -95,3 +95,32 @@ def test_announce_refused(full: Full, capsys: pytest.CaptureFixture[str], tmp_pa
     empty = said(capsys, "announce", "mednist", "--title", " ", "--text", "x", "--json")
     assert json.loads(empty[1])["failure"]["code"] == "announcement-incomplete"
     assert not full.world.challenge.announcements.exists()
+
+
+def test_message(full: Full, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ("--title", "Hello", "--text", "**All**")
+    preview = said(capsys, "message", "mednist", "--to", "all", *given, "--preview")
+    assert preview == (0, "3 participants would get “Hello”, 0 of them by e-mail too.\n")
+    assert not full.world.challenge.messages.exists()
+    sent = said(capsys, "message", "mednist", "--to", "team", "Blobs", *given, "--yes")
+    assert sent == (0, "Sent “Hello” to 2 participants.\n")
+    code, out = said(capsys, "message", "mednist", "--to", "team", "Blobs", *given, "--yes", "--json")
+    told = json.loads(out)
+    assert (code, told["to"], told["team"], told["receivers"], told["text"]) == (0, "team", "Blobs", 2, "**All**")
+    assert full.world.challenge.messages.count() == 2
+
+
+def test_message_refused(full: Full, capsys: pytest.CaptureFixture[str]) -> None:
+    for wrong, why in (
+        (("--to", "all", "Blobs", "--text", "x"), "Name a team with --to team NAME"),
+        (("--to", "team", "--text", "x"), "Name a team with --to team NAME"),
+        (("--to", "all"), "either --text or --file"),
+        (("--to", "friends", "--text", "x"), "'all', 'team', 'not-submitted'"),
+    ):
+        code, out = said(capsys, "message", "mednist", "--title", "Hello", *wrong)
+        assert (code, why in " ".join(out.split())) == (2, True)
+    nobody = said(
+        capsys, "message", "mednist", "--to", "team", "Nobody", "--title", "x", "--text", "x", "--yes", "--json"
+    )
+    assert json.loads(nobody[1])["failure"]["code"] == "message-team-unknown"
+    assert not full.world.challenge.messages.exists()

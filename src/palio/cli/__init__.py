@@ -19,7 +19,7 @@ from palio.cli.doctor import doctor
 from palio.cli.export import export
 from palio.cli.leaderboard import leaderboard
 from palio.cli.new import new
-from palio.cli.organize import announce, disqualify
+from palio.cli.organize import announce, disqualify, message
 from palio.cli.pack import pack
 from palio.cli.platform import join, login
 from palio.cli.publish import publish
@@ -57,7 +57,7 @@ for _command in (
     *(demo, doctor, new, data, train, pack, run, score, leaderboard, compare, check, verify),
     *(login, join, submit, status, logs, cancel, choose),
     *(serve, controller, backup, restore, admin_link),
-    *(publish, rescore, disqualify, announce, export, report, schema),
+    *(publish, rescore, disqualify, announce, message, export, report, schema),
 ):
     palio.add_command(_command)
 

@@ -171,7 +171,7 @@ def _self_test(bundle: "Bundle", engine_name: str, known_images: "Substitutes", 
     from palio.engines import open_engine
 
     engine, why = open_engine(engine_name)
-    click.echo(f"Testing the scoring program on {engine.describe()} ({why}):", err=quiet)
+    click.echo(f"Testing the scoring program on {engine.describe()}{why}:", err=quiet)
     phases = phases_to_test(bundle)
     checks = []
     for phase in phases:

@@ -1,4 +1,4 @@
-"""`palio disqualify` and `palio announce`: what organizers do on a platform beside publishing and re-scoring."""
+"""`palio disqualify`, `palio announce` and `palio message`: organizing beside publishing and re-scoring."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from palio.cli import rendering
-from palio.core.errors import PalioError
+from palio.core.errors import PalioError, counted
 
 MAX_TEXT_BYTES = 200_000
 
@@ -69,6 +69,70 @@ def announce(challenge: str | None, title: str, text: str | None, path: Path | N
     else:
         click.echo(f"Posted “{made['title']}”.")
         click.echo(address)
+
+
+@click.command()
+@click.argument("challenge")
+@click.argument("team", required=False)
+@click.option(
+    "--to",
+    "audience",
+    required=True,
+    type=click.Choice(["all", "team", "not-submitted"]),
+    help="The receivers: all participants, the team that follows, or participants who have joined but not submitted.",
+)
+@click.option("--title", required=True, help="The title, at most 200 characters.")
+@click.option("--text", help="The text, in Markdown.")
+@click.option(
+    "--file",
+    "path",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
+    help="Read the text from this file; - reads standard input.",
+)
+@click.option("--preview", "only_preview", is_flag=True, help="Say how many people would get it; send nothing.")
+@click.option("--yes", is_flag=True, help="Send without a prompt.")
+@rendering.as_json_option
+def message(
+    challenge: str,
+    team: str | None,
+    audience: str,
+    title: str,
+    text: str | None,
+    path: Path | None,
+    only_preview: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Send a private message to participants of CHALLENGE.
+
+    For one team: `palio message CHALLENGE --to team NAME`. The message appears in the notifications of its receivers
+    and, if the platform sends e-mail, in their mailbox. Only organizers can do this, with a token that has the scope
+    `organize`. To tell everyone who can see the challenge, use `palio announce`.
+    """
+    from palio.client import connect
+    from palio.client.organizing import preview_message, send_message
+
+    if (text is None) == (path is None):
+        raise click.UsageError("Give the text with either --text or --file.")
+    if (audience == "team") != (team is not None):
+        raise click.UsageError("Name a team with --to team NAME, and only then.")
+    connection = connect()
+    content = {"to": audience, "team": team or "", "title": title, "text": _read(path) if path else text or ""}
+    found = preview_message(connection, challenge, content)
+    people = counted(found["receivers"], "participant")
+    if only_preview:
+        if as_json:
+            rendering.echo_json(found)
+        else:
+            click.echo(f"{people} would get “{title}”, {found['mailed']} of them by e-mail too.")
+        return
+    if not yes:
+        click.confirm(f"Send “{title}” to {people}?", abort=True, err=as_json)
+    sent = send_message(connection, challenge, content)
+    if as_json:
+        rendering.echo_json(sent)
+    else:
+        click.echo(f"Sent “{sent['title']}” to {counted(sent['receivers'], 'participant')}.")
 
 
 def _read(path: Path) -> str:

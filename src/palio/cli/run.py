@@ -201,7 +201,7 @@ def evaluate(
         say(f"  {name:<10}  {fact}")
     for note in submission.notes:
         say(f"  note        {note}")
-    say(f"  engine      {engine.describe()} ({why})")
+    say(f"  engine      {engine.describe()}{why}")
     if wanted_engine := phase.rules.engine:
         say(f"  note        palio.engine is {wanted_engine!r}, a name that only a platform maps; it is ignored here")
     if unenforced := [each.property for each in engine.guarantees() if each.enforcement is Enforcement.NONE]:

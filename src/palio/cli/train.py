@@ -92,7 +92,7 @@ def train_challenge(
             next_step=f"Run `palio data get mednist --to {challenge}`.",
         )
     engine, why = open_engine(engine_name)
-    click.echo(f"Training on {engine.describe()} ({why})", err=quiet)
+    click.echo(f"Training on {engine.describe()}{why}", err=quiet)
     work = Path(tempfile.mkdtemp(prefix="palio-train-"))
     request = training.Training(
         identity=new_identity(),

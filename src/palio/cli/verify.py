@@ -106,7 +106,7 @@ def _rederive(
             next_step="Name their folder with --predictions.",
         )
     engine, why = open_engine(engine_name)
-    click.echo(f"  engine      {engine.describe()} ({why})", err=quiet)
+    click.echo(f"  engine      {engine.describe()}{why}", err=quiet)
     with TemporaryDirectory(prefix="palio-verify-") as work:
         return rederive(receipt, bundle, engine, folder, Path(work), substitutes(()))
 

@@ -1,5 +1,6 @@
-"""An organizer's requests to a platform: judge a submission, announce."""
+"""An organizer's requests to a platform: judge a submission, announce, write to participants."""
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -18,3 +19,19 @@ def announce(connection: Connection, challenge: str, title: str, text: str) -> d
     address = f"/challenges/{quote(challenge, safe='')}/manage/announcements"
     made: dict[str, Any] = connection.post(address, {"title": title, "text": text}, key=new_key())
     return made
+
+
+def preview_message(connection: Connection, challenge: str, content: Mapping[str, str]) -> dict[str, Any]:
+    """Check a message and count its receivers: `receivers`, and `mailed` of them. `content` as in `send_message`."""
+    found: dict[str, Any] = connection.post(f"{_messages(challenge)}/preview", content, again=True)
+    return found
+
+
+def send_message(connection: Connection, challenge: str, content: Mapping[str, str]) -> dict[str, Any]:
+    """Send a private message and return it. `content` has `to` (an audience), `team`, `title` and `text` (Markdown)."""
+    sent: dict[str, Any] = connection.post(_messages(challenge), content, key=new_key())
+    return sent
+
+
+def _messages(challenge: str) -> str:
+    return f"/challenges/{quote(challenge, safe='')}/manage/messages"

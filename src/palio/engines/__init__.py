@@ -10,7 +10,7 @@ WITHOUT_IMAGES = frozenset({"bubblewrap"})  # engines whose `loads_images` is fa
 
 
 def open_engine(name: str = "auto") -> tuple[Engine, str]:
-    """Returns the named engine and the reason for the choice, as text for people.
+    """Returns the named engine, and what to print after its description: why `auto` chose it, or nothing.
 
     `auto` is Docker if it responds, else bubblewrap. Raises PalioError("engine-missing") if the named engine, or with
     `auto` any engine, is unavailable; message and next step say what is missing and how to add it.
@@ -19,7 +19,7 @@ def open_engine(name: str = "auto") -> tuple[Engine, str]:
     for candidate in AUTO if name == "auto" else (name,):
         fault = find_fault(candidate)
         if fault is None:
-            return _make(candidate), _why(name, faults)
+            return _make(candidate), f" ({_why(faults)})" if name == "auto" else ""
         faults.append(fault)
     raise PalioError(
         "engine-missing",
@@ -64,7 +64,5 @@ def _make(name: str) -> Engine:
     return BubblewrapEngine()
 
 
-def _why(asked: str, faults: list[Unavailable]) -> str:
-    if asked != "auto":
-        return "as requested"
+def _why(faults: list[Unavailable]) -> str:
     return f"because Docker is unavailable: {faults[0].reason}" if faults else "the first that is available"

@@ -27,7 +27,7 @@ Printed = pytest.CaptureFixture[str]
 def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[Engine], None]:
     """Makes this the engine of all commands."""
     need_packages()
-    return lambda engine: monkeypatch.setattr(engines, "open_engine", lambda _name: (engine, "as requested"))
+    return lambda engine: monkeypatch.setattr(engines, "open_engine", lambda _name: (engine, ""))
 
 
 def score_of(submission: str, challenge: Path, work: Path, engine: str = "auto") -> float:

@@ -15,6 +15,7 @@ from palio.core.errors import PalioError
 
 ROUNDED = FeedbackPolicy(FeedbackRule.ROUNDED, digits=2)
 LADDER = FeedbackPolicy(FeedbackRule.LADDER, step=0.01)
+PARAMETER_FREE = FeedbackPolicy(FeedbackRule.LADDER)
 NONE = FeedbackPolicy(FeedbackRule.NONE)
 SCORES = {"f1": 0.87654, "hd95": 12.3456}
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -51,7 +52,8 @@ def test_rule_read(write: Write, line: str, policy: FeedbackPolicy) -> None:
     ("line", "problem"),
     [
         ("  feedback: rounded\n", "says `rounded`, but not how; write {rule: rounded, digits: 2}"),
-        ("  feedback: ladder\n", "says `ladder`, but not the step; write {rule: ladder, step: 0.01}"),
+        ("  feedback: ladder\n", "says `ladder`, but not the step; write {rule: ladder, step: 0.01}, or add"),
+        ("  feedback: {rule: ladder}\n", "but not the step; write {rule: ladder, step: 0.01}, or add `statistics`"),
         ("  feedback: lader\n", "says `lader`; write exact, rounded, ladder or none; did you mean `ladder`?"),
         ("  feedback: {rule: rounded}\n", "digits: is missing; write how many decimals participants see, such as 2"),
         ("  feedback: {rule: ladder, step: 0}\n", "step: says `0`, which is out of range"),
@@ -64,6 +66,36 @@ def test_rule_refused(write: Write, line: str, problem: str) -> None:
     with pytest.raises(PalioError) as raised:
         read_bundle(write(line))
     assert any(problem in found for found in raised.value.failure.evidence), raised.value.failure.evidence
+
+
+STATISTICS = "  statistics: {cases: cases.csv, kind: classification, metric: accuracy}\n"
+
+
+@pytest.mark.parametrize("line", ["  feedback: ladder\n", "  feedback: {rule: ladder}\n"])
+def test_ladder_without_step_with_single_cases(write: Write, line: str) -> None:
+    bundle = read_bundle(write(STATISTICS + line))
+    assert bundle.warnings == ()
+    policy = bundle.phases[0].rules.feedback
+    assert policy == PARAMETER_FREE
+    assert policy.is_parameter_free
+    assert "more than one standard error of their difference" in sentence(policy)
+    assert shown_values(SCORES, policy) == {}  # until the number of cases is known
+    assert read_bundle(write(STATISTICS + line)).phases[0].rules.logs_score is LogPolicy.ORGANIZER
+
+
+@pytest.mark.parametrize(
+    ("statistics", "problem"),
+    [
+        ("{cases: c.csv, kind: mean, metric: median(dice)}", "the standard error of a difference of medians"),
+        ("{cases: c.csv, kind: mean, metrics: {seconds: mean(s)}}", "no metric of `statistics` belongs to the column"),
+    ],
+)
+def test_ladder_without_step_or_standard_error(write: Write, statistics: str, problem: str) -> None:
+    bundle = read_bundle(write(f"  statistics: {statistics}\n  feedback: ladder\n"))
+    errors, _ = check_bundle(bundle, NOW)
+    (found,) = [str(each) for each in errors if "palio.feedback" in str(each)]
+    assert problem in found
+    assert "write {rule: ladder, step: 0.01}" in found
 
 
 def test_rule_parameter_of_another_rule(write: Write) -> None:

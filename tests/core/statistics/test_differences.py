@@ -1,14 +1,16 @@
 """Differences of two submissions on the same cases: values, intervals, tests and the chance of a wrong order."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from palio.core.statistics import differences
-from palio.core.statistics.cases import Answers, Cases, Measurements
-from palio.core.statistics.differences import Difference, difference
+from palio.core.statistics.cases import Answers, Cases, Measurements, compared
+from palio.core.statistics.differences import Difference, difference, standard_error
 from palio.core.statistics.draws import generator
+from palio.core.statistics.methods import method
 from palio.core.statistics.metrics import METRICS, Floats
 
 CLASSES = "abcdef"
@@ -133,3 +135,72 @@ def test_difference_over_several_tasks_is_that_of_the_mean() -> None:
     assert found.value == pytest.approx((1 / 600 + 1 / 60) / 2)
     assert (found.only_a, found.only_b, found.cases) == (3, 1, 660)
     assert found.test == "paired permutation"
+
+
+def test_standard_error_of_accuracies() -> None:
+    """(b - c)² / n of the squared differences is their mean's; one case more is exactly one standard error."""
+    assert standard_error("classification", "accuracy", cases([0]), cases([])) == pytest.approx(1 / N)
+    found = standard_error("classification", "accuracy", cases(range(12)), cases(range(10, 30)))
+    apart = np.array([1.0] * 18 + [-1.0] * 10 + [0.0] * (N - 28))
+    assert found == pytest.approx(apart.std(ddof=1) / np.sqrt(N))
+    assert standard_error("classification", "accuracy", cases([3]), cases([3])) == 0
+
+
+def test_standard_error_of_means_by_group() -> None:
+    values = generator(3).normal(0.8, 0.1, (2, 40))
+    a, b = measured(values[0][:, np.newaxis]), measured(values[1][:, np.newaxis])
+    assert standard_error("mean", "mean(dice)", a, b) == pytest.approx((values[0] - values[1]).std(ddof=1) / 40**0.5)
+    grouped = [
+        (
+            replace(
+                one,
+                values=np.repeat(one.values, 2, axis=0),
+                files=one.files + tuple(f"x{each}" for each in one.files),
+                groups=tuple(str(place // 2) for place in range(80)),
+            ),
+        )
+        for (one,) in (a, b)
+    ]
+    twice = standard_error("mean", "mean(dice)", *grouped)
+    assert twice == pytest.approx(standard_error("mean", "mean(dice)", a, b))  # a copy of each case tells nothing
+
+
+def test_standard_error_over_tasks() -> None:
+    a, b = cases(range(12)), cases(range(10, 30))
+    one = standard_error("classification", "accuracy", a, b)
+    assert standard_error("classification", "accuracy", a * 2, b * 2) == pytest.approx(one / np.sqrt(2))
+
+
+@pytest.mark.parametrize("metric", ["f1_weighted", "mcc", "balanced_accuracy"])
+def test_standard_error_of_other_metrics_of_classes(metric: str) -> None:
+    """Near that of accuracy, as errors are spread evenly over classes; the prior adds a little, so it is never zero."""
+    accuracy = standard_error("classification", "accuracy", cases(range(30)), cases(range(20, 60)))
+    found = standard_error("classification", metric, cases(range(30)), cases(range(20, 60)))
+    assert accuracy * 0.95 < found < accuracy * 1.35
+    assert standard_error("classification", metric, cases([3]), cases([3])) > 0
+
+
+@pytest.mark.parametrize("metric", ["auc", "average_precision", "brier", "ece"])
+def test_standard_error_of_probabilities(metric: str) -> None:
+    """Against the spread of the difference over new samples."""
+    random = generator(7)
+
+    def sample() -> tuple[tuple[Measurements, ...], tuple[Measurements, ...]]:
+        truth = (np.arange(300) % 2).astype(np.float64)
+        said = [np.clip(0.5 + (truth - 0.5) * 0.5 + random.normal(0, scale, 300), 0.01, 0.99) for scale in (0.3, 0.4)]
+        return tuple(measured(np.stack([truth, each], axis=1), has_truth=True) for each in said)  # type: ignore[return-value]
+
+    of = method("probability", metric)
+    found = [float(-np.diff(of.values(compared([a, b])))[0]) for (a,), (b,) in (sample() for _ in range(100))]
+    errors = [standard_error("probability", metric, *sample()) for _ in range(5)]
+    assert 0.65 < np.mean(errors) / np.std(found, ddof=1) < 1.5
+
+
+def test_standard_error_unknown() -> None:
+    a, b = measured([[0.5], [0.7], [0.9]]), measured([[0.4], [0.7], [0.8]])
+    with pytest.raises(ValueError, match="no interval of a difference of medians covers"):
+        standard_error("mean", "median(dice)", a, b)
+    with pytest.raises(ValueError, match="different cases"):
+        standard_error("classification", "accuracy", cases([0]), cases([0], 500))
+    with pytest.raises(ValueError, match="at least two cases"):
+        standard_error("mean", "mean(dice)", measured([[0.5]]), measured([[0.4]]))

@@ -6,6 +6,7 @@ The values of pROC 1.18.0 are stored; where R and pROC are installed, they are c
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -110,7 +111,7 @@ def test_brier_without_draws_equals_draws() -> None:
     of = weighted_metric("probability", WrittenMetric("brier"), ("",))
     assert of.per_case is not None
     found = stratified_mean_interval(task, of.per_case(task.values[0]))
-    drawn = weighted_interval([task], [of.value], draws=20_000)
+    drawn = weighted_interval([task], [of], draws=20_000)
     assert found is not None
     width = drawn.high - drawn.low
     assert [found.low, found.high] == pytest.approx([drawn.low, drawn.high], abs=0.03 * width)
@@ -137,3 +138,45 @@ def test_ranks_by_case_equal_scipy() -> None:
     assert ranks_by_case([task], method("mean", "mean(dice)"), descending=True) == expected.astype(int).tolist()
     auc = Values(("",), np.stack([values, values], axis=-1), np.arange(40), False, False)
     assert ranks_by_case([auc], method("probability", "auc"), descending=True) is None
+
+
+# -- sums over a redraw of very many cases
+
+
+def many(cases: int, seed: int = 11) -> Values:
+    random = np.random.default_rng(seed)
+    truth = (np.arange(cases) % 5 == 0).astype(np.float64)
+    said = np.round(np.clip(random.beta(2, 3, cases) + 0.3 * truth * random.random(cases), 0, 1), 3)  # with ties
+    return Values(("",), np.stack([truth, said], axis=1)[np.newaxis], np.arange(cases), False, True)
+
+
+@pytest.mark.parametrize("name", ["average_precision", "ece", "f1"])
+def test_redrawn_sums_equal_redrawn_cases(name: str) -> None:
+    """Both ends, up to the noise of draws, of which there are 4,000 in both."""
+    task, of = many(10_000), weighted_metric("probability", WrittenMetric(name), ("",))
+    assert of.sums is not None
+    sums = weighted_interval([task], [of], correct_bias=name == "ece")
+    cases = weighted_interval([task], [replace(of, sums=None)], correct_bias=name == "ece")
+    assert [sums.low, sums.high] != [cases.low, cases.high]
+    assert [sums.low, sums.high] == pytest.approx([cases.low, cases.high], abs=0.06 * (cases.high - cases.low))
+
+
+@pytest.mark.parametrize("name", ["average_precision", "ece", "f1"])
+def test_sums_move_as_the_metric_of_weighted_cases(name: str) -> None:
+    task, of, random = many(400), weighted_metric("probability", WrittenMetric(name), ("",)), np.random.default_rng(1)
+    assert of.sums is not None
+    rows, weights = task.values[0], 1 + 1e-6 * random.normal(size=(20, 400))
+    sums, value = of.sums(rows), of.value(rows, np.ones((1, 400)))
+    assert sums.metric(np.ones((1, 400)) @ sums.parts) == pytest.approx(value)
+    moved = of.value(rows, weights) - value
+    assert sums.metric(weights @ sums.parts) - value == pytest.approx(moved, rel=1e-3, abs=1e-11)
+
+
+def test_redrawn_sums_of_groups() -> None:
+    """Groups of five equal cases: in both ways, groups are drawn."""
+    task, of = many(10_000), weighted_metric("probability", WrittenMetric("average_precision"), ("",))
+    repeated = np.repeat(task.values[:, :2_000], 5, axis=1)
+    grouped = replace(task, values=repeated, units=np.repeat(np.arange(2_000), 5), has_groups=True)
+    sums, cases = weighted_interval([grouped], [of]), weighted_interval([grouped], [replace(of, sums=None)])
+    assert [sums.low, sums.high] == pytest.approx([cases.low, cases.high], abs=0.06 * (cases.high - cases.low))
+    assert cases.high - cases.low > 1.9 * (weighted_interval([task], [of]).high - weighted_interval([task], [of]).low)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from palio.core.errors import PalioError
 from palio.engines.kubernetes.api import Cluster
 from palio.engines.kubernetes.manifest import MANAGED_BY
 from palio.engines.kubernetes.settings import Settings
@@ -27,7 +28,10 @@ class PacketFilter:
 
     def run(self) -> None:
         while not self.stop.wait(_POLL_S):
-            pods = self._cluster.get(self._pods, **self._selector).get("items") or ()
+            try:
+                pods = self._cluster.get(self._pods, **self._selector).get("items") or ()
+            except PalioError:  # the API server is away; a plugin keeps what it has set
+                continue
             live = (pod["status"] for pod in pods if pod["status"].get("phase") not in _OVER)
             self._set({status["podIP"] for status in live if status.get("podIP")})
         self._set(set())

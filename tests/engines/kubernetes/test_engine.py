@@ -18,8 +18,9 @@ from palio.core.errors import PalioError
 from palio.core.quantities import MIB
 from palio.engines.docker import ImageConfig
 from palio.engines.kubernetes import engine as engine_module
-from palio.engines.kubernetes.engine import KubernetesEngine
+from palio.engines.kubernetes.engine import LOOK_S, KubernetesEngine
 from palio.engines.kubernetes.images import Images
+from palio.engines.kubernetes.proof import Listener, _Trial
 from palio.engines.kubernetes.settings import Settings
 
 LIMITS = Limits(time_s=500, memory_bytes=256 * MIB, cpus=1, output_bytes=MIB)
@@ -107,13 +108,13 @@ class NoImages(Images):
 
 @contextmanager
 def running(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, gate_image: str = ""
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, gate_image: str = "", look_s: float = LOOK_S
 ) -> Iterator[tuple[KubernetesEngine, FakeApi]]:
     monkeypatch.setattr(engine_module, "Images", NoImages)
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     with serving(server) as fake:
         monkeypatch.setenv("KUBECONFIG", str(fake.kubeconfig(tmp_path)))
-        engine = KubernetesEngine(Settings(tmp_path / "shared"))
+        engine = KubernetesEngine(Settings(tmp_path / "shared"), look_s=look_s)
         engine._settings = replace(engine._settings, gate_image=gate_image)  # without an experiment
         try:
             yield engine, fake
@@ -287,6 +288,7 @@ def test_changed_network_policy_is_refused(tmp_path: Path, monkeypatch: pytest.M
         ("out-of-memory", End.MEMORY, 137),
         ("evicted-own-disk", End.MEMORY, 137),
         ("time-limit", End.TIME, 143),
+        ("time-limit-of-a-program-that-had-failed", End.EXITED, 3),
         ("command-not-found", End.NOT_STARTED, 128),
         ("stopped", End.EXITED, 143),
         ("output-limit", End.OUTPUT_SIZE, 143),
@@ -486,6 +488,17 @@ def test_lost_output_of_a_job_that_succeeded_is_a_fault(keeping: KubernetesEngin
     assert raised.value.failure.code == "engine-fault"
 
 
+def test_lost_output_of_a_job_that_was_ended_too_late_is_a_fault(
+    keeping: KubernetesEngine, server: Server, job: Job
+) -> None:
+    """Its kubelet was away while it finished, and Palio took it for one that runs too long."""
+    keeping.start(job)
+    server.end(job, "time-limit-of-a-program-that-had-ended")
+    set_keeper(server, job, terminated={"exitCode": 143, "reason": "Error"})
+    with pytest.raises(PalioError, match="its keeper ended early"):
+        ended(keeping, job)
+
+
 def test_keeper_that_does_not_end_is_a_fault(
     keeping: KubernetesEngine, server: Server, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -547,20 +560,28 @@ def test_job_that_waits_in_a_queue_is_waited_for(engine: KubernetesEngine, serve
     assert engine.waiting(job) is None
 
 
+@pytest.fixture
+def always_looking(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KubernetesEngine]:
+    """An engine that looks at a job in every poll."""
+    with running(server, tmp_path, monkeypatch, look_s=0) as (made, _):
+        yield made
+
+
+@pytest.mark.parametrize("version", ["v1beta1", "v1beta2"])
 def test_place_in_the_queue_and_quota_that_was_revoked(
-    engine: KubernetesEngine, server: Server, job: Job, monkeypatch: pytest.MonkeyPatch
+    always_looking: KubernetesEngine, server: Server, job: Job, version: str
 ) -> None:
     """A job that has run is not waited for: Kueue would run it once more."""
-    monkeypatch.setattr(engine_module, "_LOOK_S", 0.0)
-    queue = ENDS.parent / "queue"
+    engine = always_looking
+    queue = ENDS.parent / "queue" / version
     engine._settings = replace(engine._settings, queue="challenge")
     engine.start(job)
     found = server.objects[f"{JOBS}/{job.name}"]
     found["spec"]["suspend"] = True
     evicted = json.loads((queue / "workload-evicted.json").read_text())
     server.objects["/apis"] = json.loads((queue / "groups.json").read_text())
-    server.objects["/apis/kueue.x-k8s.io/v1beta1/namespaces/palio-jobs/workloads"] = {"items": [evicted]}
-    of_queue = "/apis/visibility.kueue.x-k8s.io/v1beta1/namespaces/palio-jobs/localqueues/challenge/pendingworkloads"
+    server.objects[f"/apis/kueue.x-k8s.io/{version}/namespaces/palio-jobs/workloads"] = {"items": [evicted]}
+    of_queue = f"/apis/visibility.kueue.x-k8s.io/{version}/namespaces/palio-jobs/localqueues/challenge/pendingworkloads"
     server.objects[of_queue] = json.loads((queue / "pending-workloads.json").read_text())
     assert engine.poll(job) is None
     assert engine.waiting(job) == Waiting(position=2)
@@ -616,3 +637,24 @@ def test_long_log_keeps_its_beginning_and_end(engine: KubernetesEngine, server: 
     assert "[palio: the middle of this log was cut here]" in log
     assert log.endswith("last\n")
     assert len(log) < 1.2 * MIB
+
+
+def test_only_trials_of_killed_processes_are_removed(engine: KubernetesEngine, server: Server, job: Job) -> None:
+    trial = replace(job, name="palio-limits-0a-1", mounts=())
+    for each in (job, trial):
+        engine.start(each)
+        server.end(each, "exit-0")
+    engine._remove_trials("palio-limits-0a-")
+    assert engine.job_names() == {job.name}
+
+
+def test_proofs_of_killed_processes_are_removed(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("palio-proof-1-control", "palio-1a2b3c4d-predict"):
+        server.objects[f"{JOBS}/{name}"] = {"metadata": {"name": name, "annotations": {}}, "kind": "Job"}
+    with running(server, tmp_path, monkeypatch) as (engine, _):
+        cluster = engine._cluster
+        _Trial(cluster, Settings(tmp_path), Listener("127.0.0.1"))._remove_earlier()
+    assert [path for path, _ in server.deleted if "palio-1a2b" in path] == []
+    assert [path for path, _ in server.deleted if "palio-proof" in path] == [f"{JOBS}/palio-proof-1-control"]

@@ -110,3 +110,19 @@ def test_job_that_the_cluster_refuses_proves_nothing(tmp_path: Path) -> None:
 
     assert "a quota of zero" in find(tmp_path, run, node("a")).fault
     assert find(tmp_path, run).fault == "no node is ready to run jobs"
+
+
+def test_jobs_of_killed_processes_are_removed_before_the_next_experiment(tmp_path: Path) -> None:
+    """Not those of other nodes, whose experiments have locks of their own, and none if nothing is tried."""
+    removed: list[str] = []
+
+    def find_here(settings: Settings | None) -> None:
+        key = ["palio-jobs", ""]
+        find_enforced(tmp_path, key, [node("a")], "palio:1", run, settings=settings, remove_earlier=removed.append)
+
+    run = Nodes(a=LIMITED)
+    for settings in (None, None, Settings(tmp_path, node_selector="kubernetes.io/hostname=a")):
+        find_here(settings)
+    assert len(set(removed)) == 2 == len(removed)
+    assert all(each.startswith("palio-limits-") for each in removed)
+    assert not removed[0].startswith(removed[1])

@@ -54,7 +54,8 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_target_reached_listening_or_refusing_but_not_silent(closed_port: int, silent: str) -> None:
-    port = int(Listener("127.0.0.1").target.rpartition(",")[2])
+    listener = Listener("127.0.0.1")
+    port = int(listener.target.rpartition(",")[2])
     assert is_reached("tcp", "127.0.0.1", port)
     assert is_reached("tcp", "127.0.0.1", closed_port)
     assert is_reached("udp", "127.0.0.1", closed_port)  # the kernel reports that nobody listens
@@ -130,3 +131,12 @@ def test_guarantees_of_a_proof(proof: Proof, network: str, pids: str) -> None:
     assert pids in found[1].detail
     assert (found[0].enforcement is Enforcement.KERNEL) == proof.isolates == ("none of 8" in network)
     assert (found[1].enforcement is Enforcement.KERNEL) == ("at most" in pids)
+
+
+def test_listener_ends_with_its_engine() -> None:
+    listener = Listener("127.0.0.1")
+    port = int(listener.target.rpartition(",")[2])
+    socket.create_connection(("127.0.0.1", port), 5).close()
+    del listener
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), 5)

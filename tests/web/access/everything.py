@@ -16,7 +16,9 @@ from tests.web.world import World, make_team
 from palio.web.access.tokens import SCOPES
 from palio.web.api import api
 from palio.web.models import Announcement, ApiToken, Challenge, Registration, Submission, Team, Upload, User, Webhook
+from palio.web.verbs import registry_accounts, unsubscribing
 from palio.web.verbs.invitations import invite
+from palio.web.verbs.messages import send as send_message
 from palio.web.verbs.rescore import begin
 from palio.web.verbs.tokens import make_token
 from palio.web.verbs.webhook_secrets import encrypted, new_secret
@@ -69,10 +71,12 @@ class Everything:
     rival_upload: Upload
     rescore: str
     announcement: Announcement
+    message: str  # to bob's team
     token: ApiToken
     invitations: Mapping[str, str]  # ids, by the page that takes them back
     secrets: Secrets
     webhooks: Mapping[str, str]  # ids, by the kind of their owner
+    account: str  # of the team at a registry
     unpublished: Submission  # in the draft
     draft_registration: Registration
 
@@ -114,6 +118,7 @@ def make_everything(world: World, folder: Path) -> Everything:
         rival_upload=announce(world.rivals, world.carol, b"y" * 3000, "carolingians-coming.zip"),
         rescore=rescore.pk,
         announcement=said,
+        message=send_message(world.challenge, "team", "Blobs", "Hello", "Private", actor=world.alice).pk,
         token=token,
         invitations={
             "pages:revoke-account-invitation": site.pk,
@@ -134,6 +139,7 @@ def make_everything(world: World, folder: Path) -> Everything:
             ).pk
             for kind, owner, by in (("challenge", None, world.alice), ("team", world.team, world.bob))
         },
+        account=registry_accounts.save(world.team, "ghcr.io", "lab", "pull-only", actor=world.bob).pk,
         secrets=Secrets(secret, for_site, for_challenge, for_team),
         unpublished=add_submission(zebras, phase="Final", scores=scores(0.5), minute=40),
         draft_registration=pending,
@@ -151,9 +157,12 @@ def address(call: Call, of: Everything, **other: object) -> str:
         "submission": best.pk,
         "registration": of.full.pending.pk,
         "rescore": of.rescore,
+        "message": of.message,
+        "link": unsubscribing.address(of.world.bob.pk, "scored").rstrip("/").rpartition("/")[2],
         "token": of.token.pk,
         "invitation": of.invitations.get(call.name),
         "webhook": of.webhooks["team" if "-team-" in call.name else "challenge"],
+        "account": of.account,
         "code": of.secrets.challenge,
         "phase": "Final" if call.name in {"pages:leaderboard-phase", "pages:statistics-phase"} else 1,
         "kind": "public-data",
@@ -176,6 +185,8 @@ def body(call: Call, of: Everything) -> Mapping[str, object]:
         "pages:submit-file": {"file": of.full.best.file_id},
         "api:submit": {"file": of.full.best.file_id},
         "api:accept-invitation": {"code": of.secrets.challenge},
+        "api:send-message": {"to": "all", "title": "Hello", "text": "All"},
+        "api:preview-message": {"to": "all", "title": "Hello", "text": "All"},
         "api:rename-team": {"name": "Blobs and more"},
     }.get(call.name, {})
 

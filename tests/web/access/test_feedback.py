@@ -25,6 +25,7 @@ STATISTICS = "  statistics: {cases: cases.csv, kind: classification, metric: acc
 RULES = {
     "rounded": "{rule: rounded, digits: 1}",
     "ladder": "{rule: ladder, step: 0.01}",
+    "ladder without a step": "ladder",
     "none": "none",
 }
 WATCHERS = ("anonymous", "stranger", "captain", "team mate", "other team", "other organizer", "publisher")
@@ -59,9 +60,11 @@ def make(world: World, folder: Path, rule: str) -> tuple[Everything, dict[str, S
     return replace(everything, full=replace(everything.full, best=found["first"])), found
 
 
-def exact_digits() -> re.Pattern[str]:
-    """Scores, the ends of intervals, and how often each is wrong."""
+def exact_digits(rule: str) -> re.Pattern[str]:
+    """Scores, the ends of intervals, and how often each is wrong. A ladder without a step shows whole cases exactly."""
     numbers = [*map(accuracy, WRONG), *SECONDS.values()]
+    if rule == "ladder without a step":
+        return re.compile("|".join(re.escape(each) for each in (f"{accuracy('little'):.3f}", "11.456", "12.3456")))
     (stored,) = LeaderboardStatistics.objects.filter(phase="Final")
     numbers += [of[end] for columns in stored.intervals.values() for of in columns.values() for end in ("low", "high")]
     assert len(numbers) == 6 + 4  # two ranked teams, one column with intervals
@@ -88,7 +91,7 @@ def answers(client: Client, everything: Everything, submissions: dict[str, Submi
 @pytest.mark.parametrize("rule", RULES)
 def test_exact_digits_nowhere(world: World, tmp_path: Path, browser: Callable[..., Client], rule: str) -> None:
     everything, submissions = make(world, tmp_path, RULES[rule])
-    digits, leaks, seen = exact_digits(), [], 0
+    digits, leaks, seen = exact_digits(rule), [], 0
     for role in WATCHERS:
         for where, text in answers(browser(everything.people[role]), everything, submissions):
             seen += 1
@@ -102,7 +105,7 @@ def test_exact_digits_nowhere(world: World, tmp_path: Path, browser: Callable[..
 def test_exact_digits_for_organizers(world: World, tmp_path: Path, browser: Callable[..., Client], rule: str) -> None:
     """The search above finds what there is to find."""
     everything, submissions = make(world, tmp_path, RULES[rule])
-    digits = exact_digits()
+    digits = exact_digits("exact")
     found = {
         where.split(" /")[0]
         for where, text in answers(browser(everything.people["organizer"]), everything, submissions)
@@ -128,6 +131,12 @@ def test_exact_digits_for_organizers(world: World, tmp_path: Path, browser: Call
     [
         ("rounded", 0.9, 0.9, [(1, "Blobs", 0.9), (2, "Carolingians", 0.8)]),
         ("ladder", 0.88, None, [(1, "Blobs", 0.88), (2, "Carolingians", 0.78)]),
+        (
+            "ladder without a step",
+            0.876666667,
+            None,
+            [(1, "Blobs", 0.876666667), (2, "Carolingians", 0.781666667)],
+        ),
         ("none", None, None, []),
     ],
 )

@@ -38,6 +38,9 @@ BY_API: Mapping[str, tuple[str, ...]] = {
     "dashboard-activity-csv": ("dashboard-activity",),
     "dashboard-announcements": ("challenge-announcements",),
     "dashboard-announcement": ("change-announcement",),
+    "unsubscribe": (),  # from the link in a mail
+    "dashboard-messages": ("list-messages",),
+    "new-message": ("send-message",),
     "dashboard-rerun": ("rerun-submission", "rescore-submission"),
     "rescore-progress": ("rescore",),
     "hide-submission": ("judge-submission",),

@@ -17,9 +17,9 @@ from palio.core.attempt.run_folder import Stage
 from palio.core.attempt.states import State
 from palio.core.errors import PalioError
 from palio.core.statistics.metrics import METRICS, Counts, confusion_matrix
-from palio.web.models import Registration, Rescore, Submission, Team, User, Webhook, WebhookDelivery
+from palio.web.models import Message, Registration, Rescore, Submission, Team, User, Webhook, WebhookDelivery
 from palio.web.storage.bundles import current_bundle
-from palio.web.verbs import notices, notifications, webhooks
+from palio.web.verbs import messages, notices, notifications, webhooks
 from palio.web.verbs.rescore import begin
 from palio.web.verbs.webhook_secrets import encrypted, new_secret
 
@@ -41,6 +41,14 @@ BROKEN_PROGRAM = PalioError(
     next_step="Read the last lines of its log.",
     log=["KeyError: 'class'", "ended with exit code 1"],
 )
+FACT_SHEET = """\
+Your team is in the **top three** of the final phase. For the paper, please add to your fact sheet:
+
+- the data that the model was trained on,
+- the licence of its weights.
+
+Please answer by Friday.
+"""
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,7 @@ class Platform:
     running: Submission
     queued: Submission
     rescore: Rescore
+    message: Message
 
 
 def make_platform(folder: Path) -> Platform:
@@ -105,7 +114,8 @@ def make_platform(folder: Path) -> Platform:
         notices.finished(submission.attempts.get())
     notifications.mark_read(world.bob, [world.bob.notifications.earliest("created").pk])
     _webhook_with_log(world)
-    return Platform(world, scored, failed, running, queued, _scored_again(world))
+    message = messages.send(world.challenge, "team", "Blobs", "Your fact sheet", FACT_SHEET, actor=world.alice)
+    return Platform(world, scored, failed, running, queued, _scored_again(world), message)
 
 
 def places(platform: Platform) -> list[Place]:
@@ -151,6 +161,9 @@ def places(platform: Platform) -> list[Place]:
         Place("participants", f"/c/{slug}/manage/participants/", alice),
         Place("rescores", f"/c/{slug}/manage/rescores/", alice),
         Place("rescore", f"/c/{slug}/manage/rescores/{platform.rescore.pk}/", alice),
+        Place("messages", f"/c/{slug}/manage/messages/", alice),
+        Place("new-message", f"/c/{slug}/manage/messages/new/?to=team&team=Blobs", alice),
+        Place("message", f"/messages/{platform.message.pk}/", bob),
         Place("announcements", f"/c/{slug}/manage/announcements/", alice),
         Place("audit-log", f"/c/{slug}/manage/audit-log/", alice),
         Place("edit", f"/c/{slug}/manage/edit/", alice),

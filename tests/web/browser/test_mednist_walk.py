@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.conftest import lacking
 from tests.docker_command import has_image
+from tests.engines.kubernetes.cluster import of_cluster
 from tests.web.browser.walking import EVALUATED_MS, Walker, walker
 from tests.web.serving.running import environment, running
 
 from palio.data.getting import get_mednist
 from palio.data.shipped import copy_challenge
-from palio.engines.kubernetes.settings import PREFIX
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -122,14 +122,6 @@ def test_lean_variant_same_scores(
         admin.opened.close()
     assert 0 < scores[0]["f1"] < 1
     assert scores[0] == scores[1]
-
-
-def of_cluster() -> dict[str, str]:
-    """What names a cluster, if there is one."""
-    named = {name: text for name, text in os.environ.items() if name.startswith(PREFIX)}
-    if named:
-        named["PALIO_ACCEPT_UNENFORCED"] = "network,pids,shared memory,output"
-    return named
 
 
 def let_in(admin: Walker, link: str) -> Walker:

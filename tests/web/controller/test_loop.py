@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from palio.web.controller.assignment import Assignment
 from palio.web.leaderboard.snapshot import snapshot
 from palio.web.leaderboard.visibility import Visibility
 from palio.web.models import Attempt, ControllerBeat, Event, Submission
+from palio.web.queries.queue import BlockedPhase, queue
 from palio.web.storage.bundles import current_bundle
 from palio.web.storage.files import bundle_path
 from palio.web.verbs.engine_support import left_out, refuse_now
@@ -598,6 +600,24 @@ def test_attempts_of_a_named_engine_get_its_settings(make_controller: MakeDesk, 
         "Final": {},
     }
     assert Assignment.from_json(given["Large"].as_json()) == given["Large"]
+
+
+def test_trouble_of_a_named_engine_blocks_only_its_phases(
+    make_controller: MakeDesk, world: World, tmp_path: Path
+) -> None:
+    on_gpu(world, tmp_path / "two-phases")
+    stepped = make_controller(engines=GPU)
+    watch = stepped.controller._pools.of("gpu").watch
+    fine, trouble = watch.found, "No node is ready. Start one."
+    watch.found = replace(fine, trouble=trouble)
+    large, final = submit_to("Large", world, b"large"), submit_to("Final", world, b"final")
+    stepped.run_until(lambda: latest(final).state == "scored")
+    assert latest(large).state == "queued"
+    assert queue(world.challenge).blocked == (BlockedPhase("Large", "gpu", trouble),)
+    assert (queue(world.challenge).controller.trouble, queue(world.other).blocked) == ("", ())
+    watch.found = fine
+    stepped.finish()
+    assert (latest(large).state, queue(world.challenge).blocked) == ("scored", ())
 
 
 def test_engine_that_was_removed_is_for_the_operator(make_controller: MakeDesk, world: World, tmp_path: Path) -> None:

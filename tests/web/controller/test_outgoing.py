@@ -1,5 +1,6 @@
 """Mail and occasions: what is sent when, what is retried, and that a crash sends nothing twice."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from palio.web.controller.mail import send_mail
 from palio.web.controller.occasions import look_at_time
 from palio.web.controller.outgoing import Periodic
 from palio.web.models import Mail, Notification
+from palio.web.verbs import unsubscribing
 from palio.web.verbs.notifications import write_mail
 
 __all__ = ["mail", "mail_server"]
@@ -48,6 +50,27 @@ def test_mail_sent_once(server: MailServer) -> None:
     ]
     assert server.mails[0]["Auto-Submitted"] == "auto-generated"
     assert states() == ["sent", "sent"]
+
+
+def test_mail_unsubscribe_headers(world: World, server: MailServer, settings: Any) -> None:
+    """A mail without a kind has none. RFC 8058 allows one click only at an https address."""
+    Mail.objects.filter(user=world.bea).update(kind="scored")
+    write_mail("y", "Hello", "All", [world.bea.pk], kind="digest")
+    send_mail()
+    to_bob = next(each for each in server.mails if each["To"] == "bob@example.org")
+    assert (to_bob["List-Unsubscribe"], to_bob["List-Unsubscribe-Post"]) == (None, None)
+    to_bea = [each for each in server.mails if each["To"] == "bea@example.org"]
+    for each, kind in zip(to_bea, ("scored", "digest"), strict=True):
+        assert each["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+        link = str(each["List-Unsubscribe"]).strip()  # a long header is folded
+        path = link.removeprefix("<https://palio.example.org/unsubscribe/").removesuffix("/>")
+        assert unsubscribing.read_link(path) == unsubscribing.Subscription(world.bea, kind)
+        assert f"Unsubscribe from e-mails of this kind: {link.strip('<>')}" in str(each.get_payload())
+    settings.CONFIGURATION = replace(settings.CONFIGURATION, url="http://127.0.0.1:8000")
+    write_mail("z", "Hello", "All", [world.bea.pk], kind="scored")
+    send_mail()
+    assert str(server.mails[-1]["List-Unsubscribe"]).strip().startswith("<http://127.0.0.1:8000/unsubscribe/")
+    assert server.mails[-1]["List-Unsubscribe-Post"] is None
 
 
 def test_mail_not_repeated_after_crash(server: MailServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -191,8 +191,8 @@ def test_api_leaderboard(open_challenge: World, browser: Browser) -> None:
         "no_intervals": "No intervals and no rank ranges: the challenge names no file with a result for each case.",
         "feedback": None,
         "best_over_time": [
-            {"submitted": "2026-03-01T12:00:00+00:00", "score": 0.9, "team": "Blobs"},
-            {"submitted": "2026-03-01T12:01:00+00:00", "score": 0.95, "team": "Carolingians"},
+            {"submitted": "2026-03-01T12:00:00+00:00", "score": 0.9, "interval": None, "team": "Blobs"},
+            {"submitted": "2026-03-01T12:01:00+00:00", "score": 0.95, "interval": None, "team": "Carolingians"},
         ],
         "rows": [
             {

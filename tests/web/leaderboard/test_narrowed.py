@@ -7,10 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 from tests.bundles import YAML, write_bundle
-from tests.web.scored_submissions import add_submission, publish, scores, write_leaderboard_bundle
+from tests.web.scored_submissions import (
+    add_submission,
+    compute_statistics,
+    publish,
+    scores,
+    write_leaderboard_bundle,
+)
 from tests.web.world import World
 
 Browser = Callable[..., Client]
@@ -109,6 +117,46 @@ def test_receipts_for_organizers_and_of_own_row(world: World, tmp_path: Path, br
     assert page.count("receipt.json") == 1
     assert f'href="/s/{own.pk}/receipt.json"' in page
     assert "receipt.json" not in get(browser(), PAGE)
+
+
+def test_receipts_in_csv_and_json(world: World, tmp_path: Path, browser: Browser) -> None:
+    """As on the page: of each row for organizers, of its own for a team."""
+    publish(world.challenge, write_bundle(tmp_path / "plain", yaml=YAML))
+    world.team.challenge.refresh_from_db()
+    world.rivals.challenge.refresh_from_db()
+    own = add_submission(world.team, scores={"accuracy": 0.95}, minute=1)
+    other = add_submission(world.rivals, scores={"accuracy": 0.85}, minute=2)
+
+    def receipts(client: Client) -> list[str | None]:
+        return [row.get("receipt") for row in csv.DictReader(io.StringIO(get(client, CSV)))]
+
+    addresses = [f"/s/{each.pk}/receipt.json" for each in (own, other)]
+    assert receipts(browser(world.alice)) == addresses
+    assert receipts(browser(world.bob)) == [addresses[0], ""]
+    assert receipts(browser()) == [None, None]
+    assert [row["receipt"] for row in browser(world.alice).get(API).json()["rows"]] == addresses
+    assert "receipt" not in get(browser(world.bob), API)
+    (settings.FOLDERS.runs / str(other.counted_id) / "receipt.json").unlink()
+    assert receipts(browser(world.alice)) == [addresses[0], ""]
+
+
+def test_best_over_time_with_intervals(world: World, tmp_path: Path, browser: Browser) -> None:
+    """Also of submissions that are not ranked, because their team has a better one."""
+    statistics = "  statistics: {cases: cases.csv, kind: classification, metric: accuracy}\n"
+    publish(world.challenge, write_leaderboard_bundle(tmp_path / "bundle", palio=statistics))
+    world.team.challenge.refresh_from_db()
+    for minute, wrong in enumerate((60, 50, 30)):
+        add_submission(world.team, scores=scores(1 - wrong / 600), minute=minute, wrong=[*range(wrong)])
+    compute_statistics(world.challenge)
+    found = browser().get(API).json()
+    assert len(found["rows"]) == 1
+    assert found["best_over_time"][-1]["interval"] == found["rows"][0]["interval"]
+    (low, high), *_ = (each["interval"] for each in found["best_over_time"])
+    assert (low, high) == pytest.approx((0.87407, 0.92208), abs=1e-4)  # Beta(540.5, 60.5)
+    page = get(browser(), PAGE)
+    assert '<path class="band"' in page
+    assert "0.874, 0.922" in page
+    assert "The band is the 95 % interval of the best score." in page
 
 
 def test_best_over_time(world: World, tmp_path: Path, browser: Browser) -> None:

@@ -1,6 +1,7 @@
 """The statistics page of a phase, its CSV and its API, and what bad input does to them."""
 
 import csv
+import html
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -196,26 +197,31 @@ def test_different_case_sets_are_refused(world: World, tmp_path: Path, browser: 
 
 
 @pytest.mark.parametrize(
-    ("columns", "score"),
+    ("columns", "score", "why"),
     [
-        ({"dice": [0.5, 0.6, -0.1]}, 1 / 3),  # a negative Dice
-        ({"dice": [0.5, 0.6, "nan"]}, 0.55),
-        ({"dice": [0.5, 0.6, 0.7]}, 0.9),  # contradicts the score
-        ({"dice": [0.5]}, 0.5),  # one case
-        ({"dice": [0.5, 0.5, 0.5]}, 0.5),  # constant
+        ({"dice": [0.5, 0.6, -0.1]}, 1 / 3, "row 4: dice is '-0.1'; it must lie from 0 to 1"),
+        ({"dice": [0.5, 0.6, "nan"]}, 0.55, "row 4: dice is 'nan', which is not a finite number"),
+        ({"dice": [0.5, 0.6, 0.7]}, 0.9, "is 0.600, but the column Accuracy shows 0.900"),
+        ({"dice": [0.5]}, 0.5, "an interval needs at least two cases, or two groups"),
+        ({"dice": [0.5, 0.5, 0.5]}, 0.5, "all cases have the same value, which tells nothing about other cases"),
     ],
     ids=["negative", "nan", "contradicts the score", "one case", "constant"],
 )
 def test_cases_that_tell_nothing_have_no_interval(
-    world: World, tmp_path: Path, browser: Browser, columns: dict[str, list[object]], score: float
+    world: World, tmp_path: Path, browser: Browser, columns: dict[str, list[object]], score: float, why: str
 ) -> None:
     use(world, tmp_path / "bundle", "mean", "mean(dice)")
     measured(world, "A", columns, score)
     measured(world, "B", columns, score, minute=1)
     compute_statistics(world.challenge)
-    _, _, rows = shown(browser)
+    _, leaderboard, rows = shown(browser)
     assert [row["interval"] for row in rows] == [None, None]
     assert [row["rank"] for row in rows] == [1, 1]
+    assert "The organizers see why." in leaderboard
+    assert why not in leaderboard
+    organizer = browser(world.alice)
+    assert why in html.unescape(organizer.get("/c/mednist/leaderboard/").content.decode())
+    assert why in organizer.get("/api/v1/challenges/mednist/leaderboard").json()["no_intervals"]
 
 
 @pytest.mark.parametrize(

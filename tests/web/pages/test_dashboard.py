@@ -12,10 +12,11 @@ from django.utils.html import escape
 from tests.bundles import YAML, write_bundle
 from tests.errors import shown as error_line
 from tests.web.full_challenge import Full, make_full
+from tests.web.scored_submissions import publish as publish_unchecked
 from tests.web.world import World
 
 from palio.core.attempt.states import State
-from palio.web.models import Announcement, Attempt, Event, Membership, Registration, Rescore
+from palio.web.models import Announcement, Attempt, ControllerBeat, Event, Membership, Registration, Rescore
 from palio.web.verbs.publish import publish
 from palio.web.verbs.rescore import begin
 
@@ -65,6 +66,18 @@ def test_dashboard_overview_pending_decisions(full: Full, browser: Browser) -> N
     assert f"{DASHBOARD}/submissions/?state=failed&amp;cause=organizer&amp;code=scores-missing" in text
     assert ">Export</a>" in text
     assert ">Export</a>" not in browser(full.world.vera).get(f"{DASHBOARD}/").text
+
+
+def test_dashboard_overview_blocked_phase(world: World, browser: Browser, tmp_path: Path) -> None:
+    yaml = YAML.replace("    name: Final\n", "    name: Final\n    palio: {engine: gpu}\n")
+    publish_unchecked(world.challenge, write_bundle(tmp_path / "named", yaml=yaml))
+    trouble = {"gpu": "No node is ready. Start one.", "unused": "It is down."}
+    ControllerBeat.objects.create(time=timezone.now(), process="host:1", engine="docker 29", named_trouble=trouble)
+    text = browser(world.alice).get(f"{DASHBOARD}/").text
+    assert "<b>No evaluation of “Final” can start right now.</b> It runs on the engine gpu. No node is ready." in text
+    assert ">partly blocked</span>" in text
+    assert "It is down." not in text
+    assert "No node is ready." not in browser(world.alice).get(f"/c/{world.other.slug}/manage/").text
 
 
 def test_dashboard_empty_challenge(world: World, browser: Browser) -> None:

@@ -64,8 +64,9 @@ def test_settings_form_without_mail_keeps_mail_choice(world: World, browser: Bro
     assert "sends no e-mail" in bob.get("/notifications/settings/").text
     bob.post("/notifications/settings/save/", {"on": ["scored/page", "failed/page"]})
     assert NotificationSettings.objects.get().off == [
-        "failed/mail", "decision/page", "announcement/page", "deadline/page",
-    ]  # fmt: skip
+        "failed/mail",
+        *(f"{kind}/page" for kind in ("rescored", "judged", "decision", "announcement", "message", "deadline")),
+    ]
 
 
 def test_settings_form_with_mail(world: World, browser: Browser, mail: Any) -> None:

@@ -10,7 +10,9 @@ from django.test import Client
 from tests.web.scored_submissions import add_submission, publish, scores, write_leaderboard_bundle
 from tests.web.world import World
 
+from palio.web.leaderboard.leaderboard import mark_changed
 from palio.web.models import Submission, Team
+from palio.web.verbs.team_profile import set_profile
 
 Browser = Callable[..., Client]
 OPEN = ", hidden: true"
@@ -94,3 +96,28 @@ def test_no_more_than_the_leaderboard(
     assert shown in text
     assert ("No entries on public leaderboards yet." in text) == (not shown)
     assert browser().get(f"{page}receipts/{best.pk}.json").status_code == 404
+
+
+def test_leaderboard_links_to_public_page(world: World, browser: Browser, tmp_path: Path) -> None:
+    """Only while the team has published it, and never from a baseline."""
+    use(world, tmp_path)
+    entry(world)
+    link, team = f'<a href="/teams/{world.team.pk}/">Blobs</a>', world.team
+
+    def page() -> str:
+        return browser().get("/c/mednist/leaderboard/").text
+
+    def publish_page(is_public: bool) -> None:
+        set_profile(team, affiliation="", country="", link="", is_public=is_public, actor=world.bob)
+
+    assert "/teams/" not in page()
+    publish_page(True)
+    assert page().count("/teams/") == page().count(link) == 1
+    assert link in browser(world.carol).get("/c/mednist/leaderboard/").text
+    assert "/teams/" not in browser(world.alice).get("/c/mednist/leaderboard/").text  # links to the submission
+    Submission.objects.filter(team=team).update(baseline=True)
+    mark_changed(world.challenge)
+    assert "/teams/" not in page()
+    Submission.objects.filter(team=team).update(baseline=False)
+    publish_page(False)
+    assert "/teams/" not in page()

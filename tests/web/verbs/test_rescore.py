@@ -13,7 +13,7 @@ from tests.web.controller.stepped_controller import SteppedController, add_submi
 from tests.web.world import World
 
 from palio.core.engine import Job, JobResult
-from palio.web.models import Attempt, Event, Rescore, Submission
+from palio.web.models import Attempt, Event, Notification, Rescore, Submission
 from palio.web.verbs.judge import disqualify, hide, reinstate, unhide
 from palio.web.verbs.rerun import rerun, rescore_one
 from palio.web.verbs.rescore import apply, begin, boards_of, compare, discard
@@ -135,6 +135,7 @@ def test_rescore_phase_applied_at_once(stepped: SteppedController, world: World,
     apply(rescore, world.alice)
     assert [counted(each) for each in scored] == [{"accuracy": 0.25}, {"accuracy": 0.75}]
     assert leaderboard_revision(world) == revision + 1
+    assert Notification.objects.filter(kind="rescored", user=world.carol).get().text.endswith("1.000 → 0.750.")
     assert code_of(lambda: discard(rescore, world.alice)) == "rescore-decided"
     assert [kind for kind in Event.objects.values_list("kind", flat=True) if kind.startswith("rescore")] == [
         "rescore.begun",

@@ -14,7 +14,8 @@ from tests.web.world import World
 
 from palio.web.models import Announcement, Event, Registration, Team, Webhook, WebhookDelivery
 from palio.web.verbs import joining, notices, webhooks
-from palio.web.verbs.webhook_secrets import SecretUnreadableError, decrypted, encrypted, new_secret, signature
+from palio.web.verbs.encryption import SecretUnreadableError
+from palio.web.verbs.webhook_secrets import decrypted, encrypted, new_secret, signature
 
 URL = "https://ci.example.org/palio"
 

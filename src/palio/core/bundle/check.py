@@ -15,7 +15,7 @@ from palio.core.bundle.case_names import CasesUnclearError, name_parts
 from palio.core.bundle.check_monai import monai_problems
 from palio.core.bundle.contents import Contents, contents_of, is_zip
 from palio.core.bundle.data_files import DataFiles, DataOnDisk
-from palio.core.bundle.leaderboards import leaderboards_of, score_columns
+from palio.core.bundle.leaderboards import leaderboards_of, primary_of, score_columns
 from palio.core.bundle.model import Bundle, Column, FeedbackRule, Phase, Problem, Severity, SubmissionKind, Task
 from palio.core.bundle.own_names import file_with_own_name
 from palio.core.bundle.pictures import picture_fault
@@ -202,7 +202,22 @@ def _statistics(bundle: Bundle, phase: Phase) -> Iterator[Problem]:
 
 
 def _feedback(bundle: Bundle, phase: Phase, files: DataFiles) -> Iterator[Problem]:
-    """Warns where many exact scores on few cases let participants fit the hidden labels by watching the leaderboard."""
+    """Warns where many exact scores on few cases let participants fit the hidden labels by watching the leaderboard.
+
+    Refuses a ladder without a step where nothing tells the standard error of a difference.
+    """
+    no_error = _no_standard_error(bundle, phase)
+    if phase.rules.feedback.is_parameter_free and no_error:
+        yield _error(
+            "palio.feedback",
+            f"is `ladder` without a step in “{phase.name}”, but {no_error}; write {{rule: ladder, step: 0.01}}",
+        )
+    elif phase.rules.feedback.rule is FeedbackRule.LADDER and primary_of(bundle, phase).computation is not None:
+        yield _error(
+            "palio.feedback",
+            f"is `ladder` in “{phase.name}”, but {quoted(primary_of(bundle, phase).key)}, by which the phase ranks, is "
+            "computed from other columns; rank by a column with scores of its own, or use another rule",
+        )
     most, cases = phase.max_submissions, _hidden_cases(phase, files)
     is_many = most is None or most > MANY_SUBMISSIONS
     followed = any(_is_final(later) for later in bundle.phases if later.index > phase.index)
@@ -216,8 +231,23 @@ def _feedback(bundle: Bundle, phase: Phase, files: DataFiles) -> Iterator[Proble
         f"is exact in “{phase.name}”, which allows {count} on {counted(cases, 'case')}, and no final phase follows; a "
         "team can fit its answers to the scores. Add a last phase with `max_submissions` of at most "
         f"{FINAL_SUBMISSIONS} or hidden scores, allow at most {MANY_SUBMISSIONS}, or set `feedback` to "
-        "{rule: ladder, step: 0.01}",
+        f"{'{rule: ladder, step: 0.01}' if no_error else '`ladder`'}",
     )
+
+
+def _no_standard_error(bundle: Bundle, phase: Phase) -> str:
+    """Why nothing tells the standard error of a difference of two primary scores, a clause; empty if it is known."""
+    policy, primary = phase.rules.statistics, primary_of(bundle, phase)
+    if policy is None:
+        return "the challenge names no file of single cases"
+    if primary.computation is not None:
+        return f"the column {quoted(primary.key)} is computed from others"
+    written = policy.metric_of(primary, primary)
+    if written is None:
+        return f"no metric of `statistics` belongs to the column {quoted(primary.key)}"
+    if WrittenMetric.parse(written).name.startswith("median"):
+        return f"the standard error of a difference of medians, as of {quoted(written)}, is unknown"
+    return ""
 
 
 def _is_final(phase: Phase) -> bool:

@@ -14,14 +14,17 @@ _DECIMALS = 9  # of a step; digits after these come from binary fractions
 
 
 def shown_values(scores: Mapping[str, float], policy: FeedbackPolicy) -> dict[str, float]:
-    """The scores of one submission as participants may read them, if this submission is shown. None of NONE."""
+    """The scores of one submission as participants may read them, if this submission is shown. None of NONE.
+
+    Replace the step of a parameter-free LADDER before, by the worth of one case.
+    """
     match policy.rule:
         case FeedbackRule.EXACT:
             return dict(scores)
         case FeedbackRule.ROUNDED:
             return {key: round(score, policy.digits) + 0.0 for key, score in scores.items()}
-        case FeedbackRule.LADDER:
-            return {key: to_step(score, policy.step) for key, score in scores.items()}
+        case FeedbackRule.LADDER:  # the step of a parameter-free one depends on the cases
+            return {key: to_step(score, policy.step) for key, score in scores.items()} if policy.step else {}
         case FeedbackRule.NONE:
             return {}
 
@@ -58,6 +61,12 @@ def sentence(policy: FeedbackPolicy) -> str:
                 "Participants see scores rounded to %(digits)s decimals, and ranks of the rounded scores.",
                 policy.digits,
                 digits=str(policy.digits),
+            )
+        case FeedbackRule.LADDER if policy.is_parameter_free:
+            return Sentence(
+                "Participants see a score only if it is better than the best shown one of its team by more than one "
+                "standard error of their difference on the same cases. It is rounded to the nearest 1/n, where n is "
+                "the number of hidden cases."
             )
         case FeedbackRule.LADDER:
             return Sentence(

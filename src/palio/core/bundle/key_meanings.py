@@ -126,9 +126,11 @@ MEANINGS = {
     "palio.scores": "`hidden`: participants see no scores, not even their own",
     "palio.feedback": "what participants learn of scores, by default `exact` "
     "([who sees what](leaderboard.md#feedback)); `none` is the same as `scores: hidden`",
-    "feedback.rule": "`rounded`: every score, rounded; `ladder`: only improvements by more than `step`",
+    "feedback.rule": "`rounded`: every score, rounded; `ladder`: only improvements by more than `step` or "
+    "a standard error",
     "feedback.digits": "of `rounded`: the decimals that participants see",
-    "feedback.step": "of `ladder`: by how much a score must beat the best shown one; shown ones are rounded to it",
+    "feedback.step": "of `ladder`: by how much a score must beat the best shown one; shown ones are rounded to it. "
+    "Without it, by one standard error of the difference, which needs `statistics`",
     "palio.sample": "public cases, which run before the hidden ones",
     "sample.input": "their inputs",
     "sample.expect": "their answers; with these, they are scored too",

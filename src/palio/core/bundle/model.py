@@ -41,7 +41,7 @@ class FeedbackRule(StrEnum):
 
     EXACT = "exact"
     ROUNDED = "rounded"  # every score, rounded
-    LADDER = "ladder"  # only scores that improve on the team's best shown one by more than a step
+    LADDER = "ladder"  # only scores that improve on the team's best shown one by more than a step, or a standard error
     NONE = "none"  # no score, not even their own
 
 
@@ -178,7 +178,11 @@ class RankingPolicy:
 
 @dataclass(frozen=True)
 class FeedbackPolicy:
-    """The rule with its parameter: `digits` are decimals of ROUNDED, `step` is the smallest improvement of LADDER."""
+    """The rule with its parameter: `digits` are decimals of ROUNDED, `step` is the smallest improvement of LADDER.
+
+    A LADDER with a step of 0 is the parameter-free one: the smallest improvement is one standard error of the paired
+    difference, which needs single cases.
+    """
 
     rule: FeedbackRule = FeedbackRule.EXACT
     digits: int = 0
@@ -187,6 +191,10 @@ class FeedbackPolicy:
     @property
     def is_exact(self) -> bool:
         return self.rule is FeedbackRule.EXACT
+
+    @property
+    def is_parameter_free(self) -> bool:
+        return self.rule is FeedbackRule.LADDER and self.step == 0
 
 
 @dataclass(frozen=True)

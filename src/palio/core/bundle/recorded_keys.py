@@ -63,7 +63,7 @@ _BY_HAND = {  # keys that no single reader reads
     "fact_sheet": "a mapping of questions",
     "fact_sheet.KEY.selection": "texts, as a list",
     "palio": "a mapping",
-    "palio.feedback": "`exact`, `none`, `{rule: rounded, digits: 2}` or `{rule: ladder, step: 0.01}`",
+    "palio.feedback": "`exact`, `none`, `ladder`, `{rule: rounded, digits: 2}` or `{rule: ladder, step: 0.01}`",
     "palio.statistics.metrics": "metrics by column, such as `{dice: mean(dice)}`",
     "palio.blind.case": "a pattern such as `{case}_*.nii.gz`, or a list of patterns",
     "palio.tags.modality": _WORDS,

@@ -80,8 +80,6 @@ def _feedback(top: Section, default: FeedbackPolicy) -> FeedbackPolicy:
         rule = FeedbackRule(accept(value, choice(*FeedbackRule), default.rule))
         if rule is FeedbackRule.ROUNDED:
             value.error("says `rounded`, but not how; write {rule: rounded, digits: 2}")
-        elif rule is FeedbackRule.LADDER:
-            value.error("says `ladder`, but not the step; write {rule: ladder, step: 0.01}")
         return FeedbackPolicy(rule)
     section = top.section("feedback")
     rule = FeedbackRule(
@@ -92,7 +90,7 @@ def _feedback(top: Section, default: FeedbackPolicy) -> FeedbackPolicy:
         ("digits", FeedbackRule.ROUNDED, "write how many decimals participants see, such as 2"),
         ("step", FeedbackRule.LADDER, "write by how much a score must improve to be shown, such as 0.01"),
     ):
-        if rule is owner and not section.take(key):
+        if rule is owner and not section.take(key) and rule is FeedbackRule.ROUNDED:
             section.missing(key, advice)
         elif rule is not owner and (given := section.take(key)):
             given.warn(f"has no effect on the rule {rule}; remove it, or write `rule: {owner}`")
@@ -107,6 +105,11 @@ def _with_feedback(rules: Rules, top: Section) -> Rules:
     """`scores: hidden` and `feedback: none` are the same. A scoring program's log may contain scores, so participants
     do not read it unless feedback is exact."""
     feedback, scores = rules.feedback, top.take("scores")
+    if feedback.is_parameter_free and rules.statistics is None and not inner(top.value, "feedback", "step"):
+        (top.take("feedback") or top.value).error(
+            "says `ladder`, but not the step; write {rule: ladder, step: 0.01}, or add `statistics`, which tells the "
+            "standard error of a difference"
+        )
     if rules.scores is ScorePolicy.HIDDEN and feedback.rule is not FeedbackRule.NONE:
         if (value := top.take("feedback")) and scores:
             value.error(f"says `{feedback.rule}`, but `scores` in line {scores.line} hides them; remove one of the two")

@@ -10,6 +10,7 @@ from palio.core.leaderboard.from_runs import RankedRun, RunLeaderboard
 from palio.core.leaderboard.standing import standing, worth_text
 from palio.core.statistics.comparisons import Comparison, chance_reversed
 from palio.core.statistics.ranks import REDRAWS, SIGNIFICANT
+from palio.core.statistics.summary import NOTHING_TO_COMPARE
 
 
 def notes(leaderboard: RunLeaderboard) -> list[str]:
@@ -23,7 +24,8 @@ def _comparisons(leaderboard: RunLeaderboard) -> list[str]:
     if len(ranked) == 1:
         return ["Only one run has a score, so there is nothing to compare it with."]
     if not statistics.comparisons:
-        return ["The runs could not be compared with each other, so their order may be chance."]
+        said = ["The runs could not be compared with each other, so their order may be chance."]
+        return said if statistics.reason == NOTHING_TO_COMPARE else [*said, statistics.reason]
     pairs = {(pair.a, pair.b): pair for pair in statistics.comparisons}
     policy, tasks = leaderboard.lock.statistics, len(leaderboard.lock.tasks) or 1
     compared = [run.rank_range if leaderboard.primary.key in run.intervals else None for run in ranked]
@@ -35,7 +37,7 @@ def _comparisons(leaderboard: RunLeaderboard) -> list[str]:
     has_one_task = not leaderboard.lock.tasks  # else the counts of cases do not tell the order
     if has_one_task and (first_two := pairs.get((0, 1))) and ranked[0].row.rank != ranked[1].row.rank:
         found += _order_of_first_two(ranked, first_two)
-    if statistics.frequencies is not None:
+    if statistics.frequencies is not None and ranked[0].row.rank != ranked[1].row.rank:
         often = percent(float(statistics.frequencies[0][0]))
         found.append(
             f"If the cases were drawn again, {ranked[0].row.name} would rank first, by itself or tied, in {often} of "

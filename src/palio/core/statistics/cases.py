@@ -27,7 +27,7 @@ from palio.core.files.log import harmless
 from palio.core.files.untrusted import UnreadableFileError, read_untrusted
 from palio.core.statistics.metrics import Codes, Floats
 
-_DIFFERENT = "the submissions were scored on different cases"
+DIFFERENT = "the submissions were scored on different cases; the organizers have to re-score them"
 LIMIT_BYTES = 64 * 1024**2
 _SHOWN = 20  # problems listed; the rest are counted
 _BOUNDED = {  # what no such measure can be, by the name of its column
@@ -87,7 +87,7 @@ class Answers:
         """Classes are all that occur, sorted. Raises ValueError if files or true classes differ."""
         first = cases[0]
         if any((other.files, other.truths) != (first.files, first.truths) for other in cases):
-            raise ValueError(_DIFFERENT)
+            raise ValueError(DIFFERENT)
         classes = sorted({*first.truths}.union(*(one.predictions for one in cases)))
         number = {name: index for index, name in enumerate(classes)}
         truth = np.array([number[name] for name in first.truths], dtype=np.intp)
@@ -97,7 +97,7 @@ class Answers:
     def joined(self, other: "Answers") -> "Answers":
         """These submissions, then the others. Raises ValueError if their cases differ."""
         if self.digest != other.digest:
-            raise ValueError(_DIFFERENT)
+            raise ValueError(DIFFERENT)
         classes = sorted({*self.classes, *other.classes})
         number = {name: index for index, name in enumerate(classes)}
         own, new = (np.array([number[name] for name in each.classes], dtype=np.intp) for each in (self, other))
@@ -140,7 +140,7 @@ class Values:
         """Raises ValueError if cases, groups, labels or truth differ."""
         first = cases[0]
         if not all(first.is_about_same_cases(other) for other in cases):
-            raise ValueError(_DIFFERENT)
+            raise ValueError(DIFFERENT)
         units = np.unique(first.groups, return_inverse=True)[1] if first.groups else np.arange(len(first.files))
         truth = first.values[:, 0]
         has_classes = first.has_truth and len(first.labels) == 1 and {*np.unique(truth)} == {0, 1}
@@ -152,7 +152,7 @@ class Values:
     def joined(self, other: "Values") -> "Values":
         """These submissions, then the others. Raises ValueError if their cases differ."""
         if self.digest != other.digest:
-            raise ValueError(_DIFFERENT)
+            raise ValueError(DIFFERENT)
         return replace(self, values=np.concatenate([self.values, other.values]))
 
     def chosen(self, places: Sequence[int]) -> "Values":
@@ -189,11 +189,11 @@ def joined(first: Sequence[Compared], second: Sequence[Compared]) -> list[Compar
     for one, other in zip(first, second, strict=True):
         if isinstance(one, Answers):
             if not isinstance(other, Answers):
-                raise ValueError(_DIFFERENT)  # of another kind, since the challenge has changed
+                raise ValueError(DIFFERENT)  # of another kind, since the challenge has changed
             found.append(one.joined(other))
         else:
             if not isinstance(other, Values):
-                raise ValueError(_DIFFERENT)
+                raise ValueError(DIFFERENT)
             found.append(one.joined(other))
     return found
 

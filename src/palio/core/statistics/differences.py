@@ -5,6 +5,8 @@ The p-value is that of the metric's test (`methods`). The interval comes from dr
     classification   the joint Jeffreys-Dirichlet distribution of truth and both predictions
     AUC              DeLong's normal distribution
     other numbers    a paired bootstrap, the same redraws for both
+
+`standard_error` is that of the difference, for a ladder without a step (`leaderboard.ladder`).
 """
 
 from collections.abc import Callable, Sequence
@@ -15,11 +17,11 @@ import numpy as np
 from numpy.random import Generator
 
 from palio.core.bundle.case_metrics import WrittenMetric
-from palio.core.statistics.cases import Answers, SingleCases, Values, compared
+from palio.core.statistics.cases import DIFFERENT, Answers, SingleCases, Values, compared
 from palio.core.statistics.comparisons import EQUAL, chance_reversed, only_right
 from palio.core.statistics.delong import OneClassError, areas, mean_areas
 from palio.core.statistics.draws import SEED, batches, generator
-from palio.core.statistics.intervals import CONFIDENCE, Interval, redraw
+from palio.core.statistics.intervals import CONFIDENCE, Interval, Totals, redraw
 from palio.core.statistics.methods import method
 from palio.core.statistics.metrics import METRICS, Counts, Floats, Metric, of_class
 from palio.core.statistics.weighted import chosen_labels, weighted_metric
@@ -67,7 +69,7 @@ def difference(
     Raises ValueError with a clause if the cases differ, or do not have what the metric needs.
     """
     if len(a) != len(b):
-        raise ValueError("the submissions were scored on different cases")
+        raise ValueError(DIFFERENT)
     tasks = [compared(pair) for pair in zip(a, b, strict=True)]
     metric, of = WrittenMetric.parse(written), method(kind, written)
     value_a, value_b = (float(value) for value in np.mean([of.values(task) for task in tasks], axis=0))
@@ -103,6 +105,36 @@ def difference(
     )
 
 
+def standard_error(kind: str, written: str, a: Sequence[SingleCases], b: Sequence[SingleCases]) -> float:
+    """Of the difference of the metric between two submissions on the same cases.
+
+    Of means over cases, that of the mean of the paired differences, by groups if the cases have some. Of all other
+    metrics, that of the distribution which also gives the interval of the difference. Zero if no case differs.
+
+    `a` and `b` are the cases of each task, usually one. Raises ValueError with a clause if the cases differ, do not
+    have what the metric needs, or nothing tells the error, as of medians.
+    """
+    if len(a) != len(b):
+        raise ValueError(DIFFERENT)
+    tasks = [compared(pair) for pair in zip(a, b, strict=True)]
+    parts = [method(kind, written).mean_parts(task) for task in tasks]
+    means = [part for part in parts if part is not None]
+    if len(means) < len(tasks):
+        return _spread(kind, WrittenMetric.parse(written), tasks)[0].error
+    return float(np.sqrt(sum(_squared_error(each) for each in means))) / len(tasks)
+
+
+def _squared_error(parts: Sequence[Totals]) -> float:
+    """Of the difference of two means over the same units, as of a ratio of sums."""
+    a, b = parts
+    units, cases = len(a.sums), a.counts.sum()
+    if units < 2:
+        raise ValueError("a standard error needs at least two cases, or two groups")
+    apart = a.sums - b.sums
+    rests = apart - a.counts * (apart.sum() / cases)
+    return float(units / (units - 1) * (rests**2).sum() / cases**2)
+
+
 @dataclass(frozen=True, eq=False)
 class _Drawn:
     """Differences in redraws, of shape (draws,)."""
@@ -117,6 +149,13 @@ class _Drawn:
         if high - low <= EQUAL:
             raise ValueError("all redraws of the cases give the same difference, which tells nothing about other cases")
         return Interval(min(low, observed), max(high, observed))
+
+    @property
+    def error(self) -> float:
+        values = self.values[~np.isnan(self.values)]
+        if len(values) < _FEWEST_DRAWS * len(self.values):
+            raise ValueError("too few cases are positive, or negative")
+        return float(values.std())
 
     def chance_reversed(self, observed: float) -> float:
         """Draws without a difference count half."""

@@ -16,7 +16,7 @@ from palio.core.statistics.delong import Areas, logit_interval
 from palio.core.statistics.delong import score_interval as area_score_interval
 from palio.core.statistics.draws import SEED, batches, generator, redraw_counts
 from palio.core.statistics.metrics import Codes, Counts, Floats, Metric
-from palio.core.statistics.weighted import Weighted
+from palio.core.statistics.weighted import Sums, WeightedMetric
 
 CONFIDENCE = 0.95
 CONFUSION_DRAWS = 4_000
@@ -27,6 +27,7 @@ _FEWEST_DRAWS = 0.9  # of all, that must have a value
 _FEW_VALUES = 20  # different values of cases, of which the bootstrap of a mean takes a few steps only
 _NEARLY_NORMAL = 0.3  # largest skewness and excess kurtosis of a bootstrap of a mean whose quantiles are expanded
 _GAMMA_DRAWS_KEPT = 1_000
+_MANY_CASES, _MANY_UNITS = 10_000, 1_000  # from which on sums over a redraw are drawn, and units in each stratum
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ def area_interval(areas: Areas, *, confidence: float = CONFIDENCE) -> Interval:
 
 def weighted_interval(
     tasks: Sequence[Values],
-    metrics: Sequence[Weighted],
+    metrics: Sequence[WeightedMetric],
     *,
     correct_bias: bool = False,
     confidence: float = CONFIDENCE,
@@ -181,7 +182,8 @@ def weighted_interval(
     """Percentile bootstrap of the only submission's metric, or of its mean over several tasks.
 
     Positive and negative cases are drawn by themselves (`redraw`). With `correct_bias`, the interval is the basic one
-    (Davison & Hinkley 1997, 5.2), reflected at the observed value: a calibration error grows with each redraw.
+    (Davison & Hinkley 1997, 5.2), reflected at the observed value: a calibration error grows with each redraw. Of very
+    many cases, the sums over a redraw are drawn instead of the cases (`_drawn_sums`).
     Raises NoIntervalError if too few redraws have a value, or if all have the same.
     """
     random = generator(seed)
@@ -196,7 +198,7 @@ def weighted_interval(
         raise NoIntervalError("all redraws of the cases give the same value, which tells nothing about other cases")
     ones = [np.ones((1, task.cases)) for task in tasks]
     observed = float(
-        np.mean([metric(task.values[0], one) for task, metric, one in zip(tasks, metrics, ones, strict=True)])
+        np.mean([metric.value(task.values[0], one) for task, metric, one in zip(tasks, metrics, ones, strict=True)])
     )
     if correct_bias:
         low, high = max(0.0, 2 * observed - high), 2 * observed - low
@@ -208,19 +210,44 @@ def redraw(task: Values, size: int, random: Generator) -> NDArray[np.float32]:
 
     Of a single label without groups, as many positive and as many negative cases are drawn as there are.
     """
-    if task.has_classes and not task.has_groups:
-        truth = task.values[0, :, 0] > 0
+    if len(strata := _strata(task)) > 1:
         weights = np.empty((task.cases, size), dtype=np.float32)
-        for stratum in (truth, ~truth):
+        for stratum in strata:
             weights[stratum] = redraw_counts(int(stratum.sum()), size, random)
         return weights.T
     drawn = redraw_counts(task.unit_count, size, random)
     return (drawn[task.units] if task.has_groups else drawn).T
 
 
-def _redrawn(task: Values, metric: Weighted, draws: int, random: Generator) -> Floats:
-    rows = task.values[0]
-    return np.concatenate([metric(rows, redraw(task, size, random)) for size in batches(draws, 4 * task.cases)])
+def _redrawn(task: Values, metric: WeightedMetric, draws: int, random: Generator) -> Floats:
+    rows, strata = task.values[0], _strata(task)
+    if metric.sums and task.cases >= _MANY_CASES and all(stratum.sum() >= _MANY_UNITS for stratum in strata):
+        return _drawn_sums(task, metric.sums(rows), draws, random)
+    return np.concatenate([metric.value(rows, redraw(task, size, random)) for size in batches(draws, 4 * task.cases)])
+
+
+def _drawn_sums(task: Values, sums: Sums, draws: int, random: Generator) -> Floats:
+    """Normal redraws of sums over cases, with the covariance that they have in the bootstrap.
+
+    That is the Gaussian multiplier bootstrap (Chernozhukov, Chetverikov & Kato 2013, Ann. Statist. 41:2786). 4,000
+    redraws of 60,000 cases take milliseconds instead of seconds to minutes.
+    """
+    parts = sums.parts
+    if task.has_groups:
+        parts = np.stack([np.bincount(task.units, column) for column in parts.T], axis=1)
+    covariance = np.zeros((parts.shape[1], parts.shape[1]))
+    for stratum in _strata(task):
+        moves = parts[stratum] - parts[stratum].mean(axis=0)
+        covariance += moves.T @ moves
+    return sums.metric(random.multivariate_normal(parts.sum(axis=0), covariance, draws, method="eigh"))
+
+
+def _strata(task: Values) -> list[NDArray[np.bool_]]:
+    """The units that are drawn by themselves."""
+    if task.has_classes and not task.has_groups:
+        positive = task.values[0, :, 0] > 0
+        return [positive, ~positive]
+    return [np.ones(task.unit_count, dtype=bool)]
 
 
 def _confusion_draws(matrix: Floats, metric: Metric, draws: int, seed: tuple[int, int]) -> Floats:

@@ -108,6 +108,9 @@ class Method(Protocol):
     def case_values(self, task: Compared) -> Floats | None:
         """What each case says of each submission, of shape (M, n), higher or lower as the metric; None if nothing."""
 
+    def mean_parts(self, task: Compared) -> Sequence[Totals] | None:
+        """For each submission the totals whose mean is the metric; None if it is no mean over cases."""
+
 
 def method(kind: str, written: str) -> Method:
     """Raises ValueError with a sentence, without its full stop, for what is not a metric of this kind."""
@@ -205,6 +208,10 @@ class _OfConfusion:
         answers = _answers(task)
         return np.asarray(answers.predictions == answers.truth, dtype=np.float64)
 
+    def mean_parts(self, task: Compared) -> Sequence[Totals] | None:
+        values = self.case_values(task) if self._is_accuracy else None
+        return None if values is None else [Totals.of(each) for each in values]
+
     @property
     def _is_accuracy(self) -> bool:
         return self.metric.name in {"accuracy", "recall_weighted"}
@@ -244,7 +251,7 @@ class _OfWeights:
             if found:
                 return found
         is_biased = self.metric.name == "ece"
-        return weighted_interval(numbers, [each.value for each in of], correct_bias=is_biased)
+        return weighted_interval(numbers, of, correct_bias=is_biased)
 
     def test(self, tasks: int) -> str:
         return self.known.test if tasks == 1 or self._is_plain_mean else PERMUTATION
@@ -286,6 +293,10 @@ class _OfWeights:
             return None
         values = np.stack([of.per_case(rows) for rows in numbers.values])
         return values if of.is_mean else -values  # R² grows as the squared errors shrink
+
+    def mean_parts(self, task: Compared) -> Sequence[Totals] | None:
+        numbers, of = _numbers(task), self._of(task)
+        return [_totals(numbers, of, rows) for rows in numbers.values] if self._is_plain_mean else None
 
     def way(self, tasks: Sequence[Compared], submissions: int) -> str:
         of, units = _pairs_of(submissions), sum(_numbers(task).unit_count for task in tasks)

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from palio.core.statistics.cases import Answers, Compared, SingleCases, compared
+from palio.core.statistics.cases import DIFFERENT, Answers, Compared, SingleCases, compared
 from palio.core.statistics.comparisons import Comparison, columns, holm, only_right
 from palio.core.statistics.intervals import Interval
 from palio.core.statistics.methods import Method
@@ -19,6 +19,8 @@ from palio.core.statistics.ranks import (
     redrawn_scores,
     share_reversed,
 )
+
+NOTHING_TO_COMPARE = "Fewer than two submissions have single cases to compare."
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,11 +93,11 @@ def rank_statistics(
     """
     known = [place for place, found in enumerate(cases) if found is not None]
     if method is None or len(known) < 2:
-        return RankStatistics(reason="Fewer than two submissions have single cases to compare.")
+        return RankStatistics(reason=NOTHING_TO_COMPARE)
     try:
         tasks = [compared(one) for one in zip(*filter(None, cases), strict=True)]
     except ValueError:
-        return RankStatistics(reason="The submissions were scored on different cases and cannot be compared.")
+        return RankStatistics(reason=f"{DIFFERENT[0].upper()}{DIFFERENT[1:]}.")
     try:
         table = pair_table(tasks, method)
         redraws = Redraws.of(tasks, method, descending=descending) if frequencies else None

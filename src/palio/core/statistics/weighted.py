@@ -6,7 +6,8 @@ together and gives each a weight of one or zero. Both are rows of one matrix of 
     rows      shape (n, columns), as in Measurements
     weights   shape (draws, n), whole numbers
 
-and returns shape (draws,). Means of values of single cases are also functions of these values (`per_case`).
+and returns shape (draws,). Means of values of single cases are also functions of these values (`per_case`). Of very
+many cases, sums over a redraw are normal, and some metrics are functions of a few such sums (`sums`).
 """
 
 from collections.abc import Callable, Sequence
@@ -29,17 +30,28 @@ Weighted: TypeAlias = Callable[[Floats, Weights], Floats]
 PerCase: TypeAlias = Callable[[Floats], Floats]  # rows -> shape (n,)
 
 
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """A metric as a function of sums over cases: what each case adds to them, of shape (n, sums), and the function of
+    sums of shape (draws, sums), which returns shape (draws,)."""
+
+    parts: Floats
+    metric: Callable[[Floats], Floats]
+
+
 @dataclass(frozen=True)
 class WeightedMetric:
     """A metric, and for some the values of single cases whose mean decides which of two submissions is better.
 
-    With `is_mean`, the metric is the mean of `per_case`, or `of_mean` of it.
+    With `is_mean`, the metric is the mean of `per_case`, or `of_mean` of it. `sums` of rows is exact or, for average
+    precision, exact to first order in the weights.
     """
 
     value: Weighted
     per_case: PerCase | None = None
     is_mean: bool = False
     of_mean: Callable[[Floats], Floats] | None = None
+    sums: Callable[[Floats], Sums] | None = None
 
 
 def weighted_metric(kind: str, metric: WrittenMetric, labels: Sequence[str]) -> WeightedMetric:
@@ -74,7 +86,20 @@ def _of_probability(metric: WrittenMetric, labels: Sequence[str]) -> WeightedMet
         found = [of_label(rows[:, at], rows[:, count + at], weights) for at in chosen]
         return np.asarray(np.mean(found, axis=0))
 
-    return WeightedMetric(value)
+    of_sums = _SUMS.get(metric.name)
+
+    def sums(rows: Floats) -> Sums:
+        assert of_sums  # noqa: S101 - only asked of these
+        found = [of_sums(rows[:, at], rows[:, count + at]) for at in chosen]
+        ends = np.cumsum([each.parts.shape[1] for each in found])[:-1]
+
+        def mean(drawn: Floats) -> Floats:
+            of_labels = zip(found, np.split(drawn, ends, axis=1), strict=True)
+            return np.asarray(np.mean([each.metric(own) for each, own in of_labels], axis=0))
+
+        return Sums(np.concatenate([each.parts for each in found], axis=1), mean)
+
+    return WeightedMetric(value, sums=sums if of_sums else None)
 
 
 def _mean_of(per_case: PerCase, of_mean: Callable[[Floats], Floats] | None = None) -> WeightedMetric:
@@ -128,6 +153,20 @@ def _average_precision(truth: Floats, score: Floats, weights: Weights) -> Floats
     return np.asarray((np.diff(curve.sensitivity, axis=1, prepend=0) * precision).sum(axis=1))
 
 
+def _average_precision_sums(truth: Floats, score: Floats) -> Sums:
+    """Its slope by the weight of each case, whose sum over a redraw is how much it moves, to first order."""
+    order = np.argsort(-score, kind="stable")
+    last = np.flatnonzero(np.diff(score[order], append=np.inf))  # of each group of equal scores
+    group = np.empty(len(score), dtype=np.intp)
+    group[order] = np.repeat(np.arange(len(last)), np.diff(last, prepend=-1))
+    positive, both = np.cumsum(truth[order])[last], last + 1.0
+    gained, precision = np.diff(positive, prepend=0), positive / both
+    value = float((gained * precision).sum() / positive[-1])
+    by_positive, by_negative = ((gained * by / both**2)[::-1].cumsum()[::-1] for by in (both - positive, -positive))
+    slopes = np.where(truth > 0, (precision + by_positive - value)[group], by_negative[group]) / positive[-1]
+    return Sums(slopes[:, np.newaxis], lambda drawn: value + drawn[:, 0] - slopes.sum())
+
+
 def _sensitivity(truth: Floats, score: Floats, weights: Weights, *, specificity: float) -> Floats:
     """The largest sensitivity of any threshold with at least this specificity; 0 if only "never" has it."""
     curve = _Curve.of(truth, score, weights)
@@ -147,11 +186,29 @@ def _calibration_error(truth: Floats, score: Floats, weights: Weights) -> Floats
     return np.asarray(np.abs(weights @ of_bin).sum(axis=1) / weights.sum(axis=1))
 
 
+def _calibration_sums(truth: Floats, score: Floats) -> Sums:
+    bins = np.minimum((score * BINS).astype(np.intp), BINS - 1)
+    of_bin = (truth - score)[:, np.newaxis] * np.eye(BINS)[bins]
+    parts = np.column_stack([of_bin, np.ones(len(truth))])
+    return Sums(parts, lambda drawn: np.asarray(np.abs(drawn[:, :-1]).sum(axis=1) / drawn[:, -1]))
+
+
+def _f1_sums(truth: Floats, score: Floats) -> Sums:
+    said = (score >= THRESHOLD).astype(np.float64)
+    parts = np.column_stack([2 * truth * said, truth + said])
+    return Sums(parts, lambda drawn: _ratio(drawn[:, 0], drawn[:, 1], empty=0))
+
+
 _OF_LABEL: dict[str, Callable[[Floats, Floats, Weights], Floats]] = {
     "auc": _area,
     "average_precision": _average_precision,
     "f1": _f1,
     "ece": _calibration_error,
+}
+_SUMS: dict[str, Callable[[Floats, Floats], Sums]] = {
+    "average_precision": _average_precision_sums,
+    "f1": _f1_sums,
+    "ece": _calibration_sums,
 }
 
 

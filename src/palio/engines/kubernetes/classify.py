@@ -85,6 +85,8 @@ _CHARGED = {
 }
 _ENDED_BY = {BY_TIME: Ending.TIME_LIMIT, BY_OUTPUT: Ending.OUTPUT_LIMIT}
 _NOBODY = {Ending.DONE, Ending.STOPPED, Ending.SUSPENDED}
+_BY_SIGNAL = {137, 143}  # exit codes of programs that were killed or ended
+_CLOCKS = timedelta(seconds=5)  # by which a node's clock may differ from the API server's
 _SYSTEM_OOM_IS_TRUE = (1, 31)  # the oldest kubelet for which this was checked; 1.20 is wrong
 _OWN_DISK = re.compile(r"Usage of EmptyDir volume|ephemeral (?:local )?storage (?:usage|limit)")
 _NOT_EXECUTABLE = re.compile(r"exec: |executable file|no command specified|no such file or directory|exec format", re.I)
@@ -208,7 +210,7 @@ def _own_end(pod: Object, events: Sequence[Object], node: Object | None) -> Clas
         if system := _system_oom(events, node, ended):
             return _over(Ending.NODE_PRESSURE, system)
         return _over(Ending.OUT_OF_MEMORY, f"OOMKilled, exit code {code}")
-    if ended_by or status.get("reason") == "DeadlineExceeded":
+    if (ended_by or status.get("reason") == "DeadlineExceeded") and not _ended_before(pod, ended, ended_by):
         return _deadline(pod, ended, ended_by)
     if code in (126, 127):
         return _over(Ending.NOT_RUNNABLE, message if message.startswith(LAUNCHER_SAYS) else f"exit code {code}")
@@ -216,6 +218,25 @@ def _own_end(pod: Object, events: Sequence[Object], node: Object | None) -> Clas
         return _over(Ending.DONE, "exit code 0")
     killed = " (killed, perhaps for its use of memory)" if code == 137 else ""
     return _over(Ending.FAILED, f"exit code {code}{killed}")
+
+
+def _ended_before(pod: Object, ended: Object, ended_by: str | None) -> bool:
+    """Whether the program had finished by itself when Palio ended the pod for its time: a kubelet that did not respond
+    reports that too late. An end by a signal may be some seconds early, as another clock than the node's decided.
+    """
+    if ended_by != BY_TIME:
+        return False
+    took, limit = _took(ended), _limit(pod)
+    return took is not None and took < (limit - _CLOCKS if ended.get("exitCode") in _BY_SIGNAL else limit)
+
+
+def _took(ended: Object) -> timedelta | None:
+    started, finished = _time(ended.get("startedAt")), _time(ended.get("finishedAt"))
+    return finished - started if started and finished else None
+
+
+def _limit(pod: Object) -> timedelta:
+    return timedelta(seconds=float(pod.get("metadata", {}).get("annotations", {}).get(TIME_LIMIT, "1e9")))
 
 
 def _deadline(pod: Object, ended: Object | None, ended_by: str | None) -> Classification | None:
@@ -227,11 +248,8 @@ def _deadline(pod: Object, ended: Object | None, ended_by: str | None) -> Classi
         return _over(Ending.UNKNOWN, f"the pod is {status.get('phase')} without the status of its container")
     if ended_by is not None:
         return _over(_ENDED_BY.get(ended_by, Ending.STOPPED), f"ended by Palio: {ended_by}")
-    started = _time((ended or {}).get("startedAt"))
-    finished = _time((ended or {}).get("finishedAt"))
-    limit = timedelta(seconds=float(pod.get("metadata", {}).get("annotations", {}).get(TIME_LIMIT, "inf")))
-    if started and finished and finished - started >= limit:
-        return _over(Ending.TIME_LIMIT, f"DeadlineExceeded after {(finished - started).total_seconds():.0f} s")
+    if (took := _took(ended or {})) is not None and took >= _limit(pod):
+        return _over(Ending.TIME_LIMIT, f"DeadlineExceeded after {took.total_seconds():.0f} s")
     return _over(Ending.WAITED_TOO_LONG, f"DeadlineExceeded: {status.get('message', '')}")
 
 

@@ -10,47 +10,53 @@ tests its own pod before it starts. Not covered: output, which is measured, not 
 processes that start different jobs at the same moment may give them the same user. A lost node may continue to run a
 job whose attempt is over.
 
-All state is in the cluster and on the volume. A pod is ended by moving its deadline to now, which keeps its log and
-status; an annotation says why.
+All state is in the cluster and on the volume.
 """
 
+import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from palio.core.engine import GRACE_S, Collected, End, Guarantee, Job, JobResult, Limits, Waiting, Work
+from palio.core.engine import Collected, End, Guarantee, Job, JobResult, Limits, Waiting, Work
 from palio.core.errors import Cause, PalioError
 from palio.core.quantities import size_text
 from palio.engines.docker import ImageConfig
 from palio.engines.job_users import job_uids
 from palio.engines.kubernetes import availability, experiment
-from palio.engines.kubernetes.api import Cluster, ConflictError, Json, NotFoundError
+from palio.engines.kubernetes.api import Cluster, ConflictError, Json
 from palio.engines.kubernetes.classify import (
     BY_OUTPUT,
     BY_STOP,
     BY_TIME,
-    ENDED_BY,
     KEEPER,
-    LAUNCHER_SAYS,
-    STAGE,
     Classification,
     Ending,
     classify,
 )
 from palio.engines.kubernetes.experiment import Enforced, find_enforced
 from palio.engines.kubernetes.images import Images
+from palio.engines.kubernetes.job_objects import (
+    JobObjects,
+    has_ended,
+    never_ran,
+    over_since,
+    running_since,
+    state,
+    terminated,
+    time_of,
+)
 from palio.engines.kubernetes.kueue import Kueue
 from palio.engines.kubernetes.launch import launcher
 from palio.engines.kubernetes.logs import LogFollower
 from palio.engines.kubernetes.manifest import (
     JOB_NAME,
-    MANAGED_BY,
     OPTIONAL,
     QUEUE,
     SPEC,
@@ -67,15 +73,10 @@ from palio.engines.output_folder import folder_usage
 from palio.engines.output_space import output_excess
 from palio.engines.start_errors import innermost_cause
 
-_LOOK_S = 10.0  # between looks at a job, its events and its node while its pod does not change
+LOOK_S = 10.0
 _MEASURE_S = 0.5  # between measurements of an output
-_STOPPED_S = 15.0
 _KEPT_S = 120.0  # of the largest output, on a slow volume
-# Before 1.22, a kubelet that ends a pod reports that the pod failed before its container stops, and nothing after that.
-_SETTLED = timedelta(seconds=GRACE_S + 3.0)
-_ENDED = ("Succeeded", "Failed")
 _CANNOT_START = ("StartError", "ContainerCannotRun")
-_SELECTOR = ",".join(f"{key}={value}" for key, value in MANAGED_BY.items())
 _OF_TRIALS = ImageConfig(architecture="amd64")  # of an image that this machine may not have
 _NEXT_STEPS = {
     Ending.NOT_ISOLATED: "Its program did not start. Make the cluster enforce network policies, or see what changed.",
@@ -107,8 +108,12 @@ class KubernetesEngine:
     loads_images = True
     runs_in_parallel = True
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        """Raises PalioError if jobs cannot run in the cluster."""
+    def __init__(self, settings: Settings | None = None, *, look_s: float = LOOK_S) -> None:
+        """`look_s`: the time between looks at a job, its events and its node while its pod does not change.
+
+        Raises PalioError if jobs cannot run in the cluster.
+        """
+        self._look_s = look_s
         self._settings = settings or Settings.read()
         self._cluster = Cluster(self._settings)
         self._version = self._cluster.version()
@@ -119,20 +124,26 @@ class KubernetesEngine:
         self._proof = Proof(fault=f"{PREFIX}GATE_IMAGE is not set")
         self._targets: tuple[str, ...] = ()
         if self._settings.gate_image:
-            listener = Listener(own_address(self._cluster, self._settings))
-            self._proof = prove(self._cluster, self._settings, listener)
-            self._targets = targets(listener) if self._proof.isolates else ()
+            self._listener = Listener(own_address(self._cluster, self._settings))
+            self._proof = prove(self._cluster, self._settings, self._listener)
+            self._targets = targets(self._listener) if self._proof.isolates else ()
         self._kueue = Kueue(self._cluster, self._settings.namespace)
         self._watched: dict[str, _Watched] = {}
         self._enforced = Enforced(fault=f"{PREFIX}GATE_IMAGE is not set")
         namespace = self._settings.namespace
-        self._jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs"
-        self._pods = f"/api/v1/namespaces/{namespace}/pods"
-        self._events = f"/api/v1/namespaces/{namespace}/events"
+        self._objects = JobObjects(self._cluster, namespace)
         if image := self._settings.gate_image:
             nodes = self._cluster.get("/api/v1/nodes").get("items") or ()
             key = [namespace, self._settings.runtime_class]
-            self._enforced = find_enforced(self._settings.folder, key, nodes, image, self._try, settings=self._settings)
+            self._enforced = find_enforced(
+                self._settings.folder,
+                key,
+                nodes,
+                image,
+                self._try,
+                settings=self._settings,
+                remove_earlier=self._remove_trials,
+            )
 
     def describe(self) -> str:
         unverified = "" if self._cluster.is_verified else ", whose certificate the kubeconfig does not verify"
@@ -170,7 +181,7 @@ class KubernetesEngine:
         if not isinstance(work, Job):
             self._images.stop(work)
             return
-        if not self._end(work, BY_STOP):
+        if not self._objects.end(work, BY_STOP):
             raise self._fault("stopping", work, "its node does not confirm that it stopped")
 
     def collect(self, job: Job, destination: Path) -> Collected:
@@ -180,16 +191,14 @@ class KubernetesEngine:
     def remove(self, work: Work) -> None:
         if isinstance(work, Job):
             with self._faults_named("removing", work):
-                self._end(work, BY_STOP)  # a node that is lost must not keep the job for ever
-                with suppress(NotFoundError):
-                    self._cluster.delete(self._path(work), {"propagationPolicy": "Background"})
+                self._objects.end(work, BY_STOP)  # a node that is lost must not keep the job for ever
+                self._objects.delete(work)
                 self._forget(work)
                 self._volume.remove(work)
         self._images.remove(work)
 
     def job_names(self) -> frozenset[str]:
-        listed = self._cluster.get(self._jobs, labelSelector=_SELECTOR).get("items") or ()
-        named = (each["metadata"].get("annotations", {}).get(JOB_NAME) for each in listed)
+        named = (each.get(JOB_NAME) for each in self._objects.annotations())
         return frozenset(name for name in named if name) | self._volume.job_names() | self._images.job_names()
 
     # -- starting
@@ -202,10 +211,17 @@ class KubernetesEngine:
         finally:
             self.remove(job)
 
+    def _remove_trials(self, prefix: str) -> None:
+        for name in self.job_names():
+            if name.startswith(prefix):
+                self.remove(
+                    Job(name, self._settings.gate_image, experiment.LIMITS, Path(os.devnull), experiment.OUTPUT)
+                )
+
     def _start_job(self, job: Job, *, node: str = "") -> None:
         if self._volume.refusal(job):
             return
-        existing = self._job(job)
+        existing = self._objects.find(job)
         if existing is None and (fault := self._images.why_not_startable(job)):
             now = datetime.now(UTC)
             job.log.write_text(f"{fault}\n")
@@ -235,9 +251,9 @@ class KubernetesEngine:
         if existing is None:
             self._volume.prepare(job, uid, launcher=program, is_kept=is_kept)
             try:
-                created = self._cluster.create(self._jobs, wanted)
+                created = self._cluster.create(self._objects.jobs, wanted)
             except ConflictError:  # another process has just created it
-                existing = self._job(job)
+                existing = self._objects.find(job)
             else:
                 self._refuse_unsafe(job, created, wanted)
         if existing is not None:
@@ -245,8 +261,7 @@ class KubernetesEngine:
 
     def _free_uid(self, job: Job) -> int:
         """A user that no job has, starting at a position that differs between jobs."""
-        listed = self._cluster.get(self._jobs, labelSelector=_SELECTOR).get("items") or ()
-        taken = {each["metadata"].get("annotations", {}).get(UID) for each in listed}
+        taken = {each.get(UID) for each in self._objects.annotations()}
         uids = job_uids()
         begin = int.from_bytes(sha256(job.name.encode()).digest()[:8]) % len(uids)
         for uid in chain(uids[begin:], uids[:begin]):
@@ -257,7 +272,7 @@ class KubernetesEngine:
     def _refuse_unsafe(self, job: Job, created: Json, wanted: Json) -> None:
         lost = {path.rpartition(".")[2] for path in what_did_not_survive(created, wanted)} - OPTIONAL.keys()
         if lost:
-            self._cluster.delete(self._path(job), {"propagationPolicy": "Background"})
+            self._objects.delete(job)
             next_step = f"See which policy does that: `{self._cluster.kubectl} get mutatingwebhookconfigurations`."
             reason = f"the API server dropped or changed {', '.join(sorted(lost))}, which isolate it"
             raise PalioError("cluster-job-blocked", job=job.name, reason=reason, next_step=next_step)
@@ -282,7 +297,7 @@ class KubernetesEngine:
         watched = self._watched.get(job.name)
         if watched is None:
             selector = f"job-name={object_name(job.name)}"
-            watched = self._watched[job.name] = _Watched(PodWatch(self._cluster, self._pods, selector))
+            watched = self._watched[job.name] = _Watched(PodWatch(self._cluster, self._objects.pods, selector))
         if watched.result is not None:
             return watched.result
         if self._is_unchanged(watched):
@@ -296,10 +311,10 @@ class KubernetesEngine:
                 self._follow(job, watched)
                 self._enforce(job, watched, watched.seen)
             return None
-        if not self._is_settled(watched):
+        if not self._objects.is_settled(watched.job, watched.seen):
             return None
         self._raise_unless_own(job, found, watched.seen)
-        if self._volume.has_keeper(job) and not self._is_kept(job, watched):
+        if self._volume.has_keeper(job) and not self._is_kept(job, watched, found):
             return None
         watched.result = self._ended(job, found, watched)
         return watched.result
@@ -312,28 +327,20 @@ class KubernetesEngine:
         queue = watched.job["metadata"].get("labels", {}).get(QUEUE, "")
         return Waiting(self._kueue.position(watched.job, queue) if queue else None)
 
-    def _is_settled(self, watched: _Watched) -> bool:
-        """Whether the container of a pod that is over has stopped, too."""
-        if watched.seen.get("status", {}).get("phase") not in _ENDED or not _running_since(watched.seen):
-            return True
-        over = _over_since(watched.job)
-        return over is not None and self._cluster.now() - over > _SETTLED
-
-    def _is_kept(self, job: Job, watched: _Watched) -> bool:
+    def _is_kept(self, job: Job, watched: _Watched, found: Classification) -> bool:
         """Whether the keeper has kept the output of a job that is over, which it is asked for. Raises PalioError if it
         cannot.
         """
-        if (ended := _terminated(watched.seen)) is None:  # the program did not start
+        if terminated(watched.seen) is None:  # the program did not start
             return True
-        keeper = _terminated(watched.seen, KEEPER)
-        if keeper is None and watched.seen.get("status", {}).get("phase") not in _ENDED:
+        keeper = terminated(watched.seen, KEEPER)
+        if keeper is None and not has_ended(watched.seen):
             self._volume.finish(job)
             watched.asked = watched.asked or time.monotonic()
             if time.monotonic() - watched.asked > _KEPT_S:
                 raise self._fault("keeping the output of", job, f"its keeper did not end within {_KEPT_S:.0f} s")
             return False
-        was_ended = ENDED_BY in watched.seen["metadata"].get("annotations", {})
-        if ended.get("exitCode") == 0 and not was_ended and not self._volume.has_archive(job):
+        if found.ending is Ending.DONE and not self._volume.has_archive(job):
             said = ": ".join(filter(None, ((keeper or {}).get("reason"), (keeper or {}).get("message"))))
             raise self._fault("keeping the output of", job, f"its keeper ended early ({said or 'unknown'})")
         return True
@@ -341,72 +348,49 @@ class KubernetesEngine:
     def _is_unchanged(self, watched: _Watched) -> bool:
         """Whether the pod is as it was, as far as the API server tells, and was looked at a moment ago."""
         pods = watched.watch.pods
-        if pods is None or time.monotonic() - watched.looked > _LOOK_S:
+        if pods is None or time.monotonic() - watched.looked > self._look_s:
             return False
         return list(pods.values()) == ([watched.seen] if watched.seen else [])
 
     def _look(self, job: Job, watched: _Watched) -> Classification | None:
-        found = self._job(job)
+        found = self._objects.find(job)
         if found is None:
             raise self._fault("watching", job, "its job no longer exists")
-        pods = self._pods_of(job, found)
+        pods = self._objects.pods_of(job, found)
         if len(pods) > 1:
             return Classification(Ending.UNKNOWN, Cause.PLATFORM, False, "the cluster started a second pod for it")
         pod = pods[0] if pods else None
         if (
             pod
-            and (_running_since(pod) or _terminated(pod))
+            and (running_since(pod) or terminated(pod))
             and not self._volume.is_first_pod(job, pod["metadata"]["uid"])
         ):
             return Classification(Ending.UNKNOWN, Cause.PLATFORM, False, "the cluster ran it again in a second pod")
         watched.job, watched.seen, watched.looked = found, pod or {}, time.monotonic()
-        node = self._node(pod)
-        return classify(found, pod, self._events_of(job, pod), node, self._cluster.now())
-
-    def _node(self, pod: Json | None) -> Json | None:
-        name = (pod or {}).get("spec", {}).get("nodeName")
-        if not name:
-            return {}
-        try:
-            return self._cluster.get(f"/api/v1/nodes/{name}")
-        except NotFoundError:
-            return None
-
-    def _events_of(self, job: Job, pod: Json | None) -> list[Json]:
-        names = [object_name(job.name), *([pod["metadata"]["name"]] if pod else [])]
-        node = (pod or {}).get("spec", {}).get("nodeName")
-        found: list[Json] = []
-        for name in names:
-            listed = self._cluster.get(self._events, fieldSelector=f"involvedObject.name={name}")
-            found += listed.get("items") or ()
-        if node:  # events of nodes are in the default namespace
-            with suppress(PalioError):  # which this account may not be allowed to read
-                selector = f"involvedObject.kind=Node,involvedObject.name={node},reason=SystemOOM"
-                listed = self._cluster.get("/api/v1/namespaces/default/events", fieldSelector=selector)
-                found += listed.get("items") or ()
-        return found
+        node = self._objects.node_of(pod)
+        return classify(found, pod, self._objects.events_of(job, pod), node, self._cluster.now())
 
     def _enforce(self, job: Job, watched: _Watched, pod: Json) -> None:
         """Ends a pod that has run for too long or written too much."""
-        started = _running_since(pod)
+        started = running_since(pod)
         if started is None:
             return
         now = time.monotonic()
         if watched.began is None:
             watched.began = now - max(0.0, (self._cluster.now() - started).total_seconds())
         if now - watched.began > job.limits.time_s:
-            self._end_pod(pod, BY_TIME)
+            self._objects.end_pod(pod, BY_TIME)
         elif now - watched.measured > _MEASURE_S:
             excess = self._output_excess(job)
             watched.measured = time.monotonic()
             if excess:
-                self._end_pod(pod, BY_OUTPUT)
+                self._objects.end_pod(pod, BY_OUTPUT)
 
     def _follow(self, job: Job, watched: _Watched) -> None:
-        has_log = _running_since(watched.seen) or _terminated(watched.seen)
+        has_log = running_since(watched.seen) or terminated(watched.seen)
         if watched.follower is None and has_log:
             pod = watched.seen["metadata"]["name"]
-            watched.follower = LogFollower(self._cluster, f"{self._pods}/{pod}", job.log)
+            watched.follower = LogFollower(self._cluster, f"{self._objects.pods}/{pod}", job.log)
 
     def _raise_unless_own(self, job: Job, found: Classification, pod: Json) -> None:
         """Raises for an end that is not the job's own: retried, or the operator's to fix."""
@@ -427,17 +411,17 @@ class KubernetesEngine:
             raise self._fault("running", job, f"{found.ending}: {found.evidence}".rstrip("."))
 
     def _ended(self, job: Job, found: Classification, watched: _Watched) -> JobResult:
-        pod, ended = watched.seen, _terminated(watched.seen)
-        began = (ended or _state(pod).get("running") or {}).get("startedAt")
+        pod, ended = watched.seen, terminated(watched.seen)
+        began = (ended or state(pod).get("running") or {}).get("startedAt")
         if began and (ended or {}).get("reason") not in _CANNOT_START:
             self._follow(job, watched)
             if watched.follower:
                 watched.follower.finish()
         elif not job.log.exists():
             job.log.write_text(f"{found.evidence}\n")
-        started = _time(began or pod["metadata"]["creationTimestamp"])
+        started = time_of(began or pod["metadata"]["creationTimestamp"])
         finished = max(
-            started, _time(ended["finishedAt"]) if ended else _over_since(watched.job) or self._cluster.now()
+            started, time_of(ended["finishedAt"]) if ended else over_since(watched.job) or self._cluster.now()
         )
         code = (ended or {}).get("exitCode")
         used: Mapping[str, Any] = self._volume.usage(job)
@@ -451,7 +435,7 @@ class KubernetesEngine:
                 return replace(result, end=end, detail=found.evidence)
             case Ending.TIME_LIMIT:
                 return replace(result, end=End.TIME)
-            case Ending.NOT_RUNNABLE if _never_ran(ended):
+            case Ending.NOT_RUNNABLE if never_ran(ended):
                 return replace(result, end=End.NOT_STARTED, detail=innermost_cause(found.evidence))
             case Ending.OUTPUT_LIMIT if excess is None:  # it was deleted since
                 return replace(result, end=End.OUTPUT_SIZE, detail=f"more than {size_text(job.limits.output_bytes)}")
@@ -472,41 +456,6 @@ class KubernetesEngine:
             return End.OUTPUT_FILES, f"more than {limits.output_files:,} files and folders"
         return None
 
-    # -- ending
-
-    def _end(self, job: Job, why: str) -> bool:
-        """Ends the job's pods and waits for that. Returns whether nothing runs."""
-        deadline = time.monotonic() + _STOPPED_S
-        asked: set[str] = set()
-        while (found := self._job(job)) is not None:
-            pods = self._pods_of(job, found)
-            running = [pod for pod in pods if pod["status"].get("phase") not in _ENDED]
-            if not running and (pods or _over_since(found)):
-                if asked and any(map(_running_since, pods)):
-                    time.sleep(_SETTLED.total_seconds())
-                return True
-            if not pods or any(not pod["spec"].get("nodeName") for pod in running):
-                # No kubelet knows of it, so there is no log or status to keep.
-                with suppress(NotFoundError):
-                    self._cluster.delete(self._path(job), {"propagationPolicy": "Background"})
-                continue
-            for pod in running:
-                if pod["metadata"]["uid"] not in asked:
-                    self._end_pod(pod, why)
-                    asked.add(pod["metadata"]["uid"])
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.1)
-        return True
-
-    def _end_pod(self, pod: Json, why: str) -> None:
-        """Moves the pod's deadline to now. The first reason stays."""
-        if ENDED_BY in pod["metadata"].get("annotations", {}):
-            return
-        change = {"metadata": {"annotations": {ENDED_BY: why}}, "spec": {"activeDeadlineSeconds": 1}}
-        with suppress(NotFoundError, ConflictError):
-            self._cluster.patch(f"{self._pods}/{pod['metadata']['name']}", change)
-
     def _forget(self, job: Job) -> None:
         if watched := self._watched.pop(job.name, None):
             watched.watch.close()
@@ -519,25 +468,6 @@ class KubernetesEngine:
     def _kubectl(self) -> str:
         return f"{self._cluster.kubectl} -n {self._settings.namespace}"
 
-    def _path(self, job: Job) -> str:
-        return f"{self._jobs}/{object_name(job.name)}"
-
-    def _job(self, job: Job) -> Json | None:
-        try:
-            return self._cluster.get(self._path(job))
-        except NotFoundError:
-            return None
-
-    def _pods_of(self, job: Job, found: Json) -> list[Json]:
-        """Those of this job, and not of an earlier one of its name."""
-        listed = self._cluster.get(self._pods, labelSelector=f"job-name={object_name(job.name)}").get("items") or ()
-        owner = found["metadata"]["uid"]
-        return [
-            pod
-            for pod in listed
-            if any(each.get("uid") == owner for each in pod["metadata"].get("ownerReferences") or ())
-        ]
-
     def _fault(self, action: str, work: Work, reason: str) -> PalioError:
         return PalioError("engine-fault", engine=self.name, action=f"{action} {work.name}", reason=reason)
 
@@ -547,37 +477,3 @@ class KubernetesEngine:
             yield
         except OSError as error:
             raise self._fault(action, work, str(error)) from error
-
-
-def _state(pod: Json, container: str = STAGE) -> Json:
-    statuses = pod.get("status", {}).get("containerStatuses") or ()
-    state: Json = next((each.get("state") or {} for each in statuses if each.get("name") == container), {})
-    return state
-
-
-def _running_since(pod: Json) -> datetime | None:
-    started = (_state(pod).get("running") or {}).get("startedAt")
-    return _time(started) if started else None
-
-
-def _terminated(pod: Json, container: str = STAGE) -> Json | None:
-    found: Json | None = _state(pod, container).get("terminated")
-    return found
-
-
-def _never_ran(ended: Json | None) -> bool:
-    """Whether the runtime or the launcher could not start the program, rather than a program that ended with its code.
-
-    A job may write the launcher's words itself: it has not succeeded in either case.
-    """
-    return ended is None or ended.get("reason") != "Error" or ended.get("message", "").startswith(LAUNCHER_SAYS)
-
-
-def _over_since(job: Json) -> datetime | None:
-    conditions = job.get("status", {}).get("conditions") or ()
-    ends = [each for each in conditions if each["type"] in ("Complete", "Failed") and each["status"] == "True"]
-    return _time(ends[0]["lastTransitionTime"]) if ends else None
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)

@@ -32,7 +32,7 @@ _KINDS = 8  # of nodes that are tried at most
 _FILE = "palio-limits.json"
 _RULE = 1  # increase whenever something else is tried
 _WAIT_S, _POLL_S = 120.0, 0.1
-_SHARED, _OUTPUT = "/dev/shm", "/mnt/out"  # noqa: S108 - inside the container
+_SHARED, OUTPUT = "/dev/shm", "/mnt/out"  # noqa: S108 - inside the container
 LIMITS = Limits(time_s=60, memory_bytes=128 * MIB, cpus=0.5, pids=16, shm_bytes=2 * MIB, output_bytes=MIB)
 PROGRAM = f"""
 import json, os, signal
@@ -47,7 +47,7 @@ except OSError:
     pass
 for child in children:
     os.kill(child, signal.SIGKILL)
-spaces = {{path: os.statvfs(path) for path in ({_SHARED!r}, {_OUTPUT!r})}}
+spaces = {{path: os.statvfs(path) for path in ({_SHARED!r}, {OUTPUT!r})}}
 sizes = {{path: space.f_blocks * space.f_frsize for path, space in spaces.items()}}
 print(json.dumps({{"processes": len(children) + 1, "sizes": sizes}}))
 """
@@ -69,7 +69,7 @@ class Enforced:
         return cls(
             processes=told["processes"] == LIMITS.pids,
             shared_memory=told["sizes"][_SHARED] <= LIMITS.shm_bytes,
-            output=told["sizes"][_OUTPUT] <= output_size_bytes(LIMITS),
+            output=told["sizes"][OUTPUT] <= output_size_bytes(LIMITS),
         )
 
     def __and__(self, other: "Enforced") -> "Enforced":
@@ -89,22 +89,26 @@ def find_enforced(
     run: Callable[[Job, str], JobResult | None],
     *,
     settings: Settings | None = None,
+    remove_earlier: Callable[[str], None] = lambda _: None,
 ) -> Enforced:
     """What is kept in the folder if it is fresh and about the same `key` and nodes, else the result of an experiment.
 
     `run` starts a job on the node of that name, waits for it, and removes it. Its log has to be read before. With
-    `settings`, only nodes that they select count.
+    `settings`, only nodes that they select count. `remove_earlier` removes the jobs whose names begin so, which
+    killed processes left; nobody else has one then.
     """
     kinds = node_kinds(nodes, settings)
     key = [str(_RULE), image, *key, *sorted(kinds)]
     chosen = f"{settings.node_selector} {settings.tolerations}".strip() if settings else ""
-    name = f"palio-limits-{sha256(chosen.encode()).hexdigest()[:16]}.json" if chosen else _FILE
+    digest = sha256(chosen.encode()).hexdigest()[:16]
+    name, jobs = f"palio-limits-{digest}.json" if chosen else _FILE, f"palio-limits-{digest}-"
     file = folder / name
     with (folder / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # one process tries it for all
         if (kept := _read(file, key)) is not None:
             return kept
-        found = _try(kinds.values(), image, run)
+        remove_earlier(jobs)
+        found = _try(kinds.values(), image, run, jobs)
         if not found.fault:
             half = file.with_suffix(".half")
             half.write_text(json.dumps({"key": key, **asdict(found), "time": time.time()}))
@@ -149,16 +153,16 @@ def wait(poll: Callable[[], JobResult | None]) -> JobResult | None:
     return result
 
 
-def _try(nodes: Iterable[str], image: str, run: Callable[[Job, str], JobResult | None]) -> Enforced:
+def _try(nodes: Iterable[str], image: str, run: Callable[[Job, str], JobResult | None], named: str) -> Enforced:
     found: Enforced | None = None
     for node in nodes:
         with tempfile.TemporaryDirectory(prefix="palio-limits-") as folder:
             job = Job(
-                name=f"palio-limits-{uuid4().hex[:12]}",
+                name=f"{named}{uuid4().hex[:12]}",
                 image=image,
                 limits=LIMITS,
                 log=Path(folder, "log"),
-                output=_OUTPUT,
+                output=OUTPUT,
                 command=("python3", "-I", "-c", PROGRAM),
             )
             one = _try_one(job, node, run)

@@ -11,12 +11,14 @@ runtime or type. Not covered: a node that differs from others of its kind, excep
 If this process ends while a gate runs, the gate cannot reach the listener, and decides by the other targets.
 """
 
+import errno
 import fcntl
 import json
 import secrets
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -35,6 +37,7 @@ FRESH_FAULT_S = 300.0  # an operator who has changed the cluster does not wait f
 MOST_PIDS = 4096  # a pod that may start more counts as not limited
 _KINDS = 8  # of nodes that are tried at most
 _FILE = "palio-proof.json"
+_NAMED = "palio-proof-"
 _POLL_S = 0.5
 _WAIT_S = PROOF_S + 30.0
 # What a job must not reach; a name that begins with `$` is set by the kubelet, see probe_program.
@@ -94,18 +97,26 @@ class Proof:
 
 
 class Listener:
-    """What a job must not reach, and the control has to: a port of this process."""
+    """What a job must not reach, and the control has to: a port of this process, for as long as the object exists."""
 
     def __init__(self, address: str) -> None:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self._socket = socket.create_server((address, 0), family=family, backlog=64)
-        self.target = f"Palio,tcp,{address},{self._socket.getsockname()[1]}"
-        threading.Thread(target=self._run, name="palio-gate-listener", daemon=True).start()
+        listening = socket.create_server((address, 0), family=family, backlog=64)
+        self.target = f"Palio,tcp,{address},{listening.getsockname()[1]}"
+        threading.Thread(target=_accept, args=[listening], name="palio-gate-listener", daemon=True).start()
+        weakref.finalize(self, listening.shutdown, socket.SHUT_RDWR)
 
-    def _run(self) -> None:
+
+def _accept(listening: socket.socket) -> None:
+    with listening:
         while True:
-            with suppress(OSError):
-                connection, _ = self._socket.accept()
+            try:
+                connection, _ = listening.accept()
+            except OSError as error:
+                if error.errno == errno.EINVAL:  # it was shut down
+                    return
+                time.sleep(_POLL_S)  # too many open files, for example
+            else:
                 connection.close()
 
 
@@ -172,13 +183,14 @@ class _Trial:
         namespace = settings.namespace
         self._jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs"
         self._pods = f"/api/v1/namespaces/{namespace}/pods"
-        self._prefix = f"palio-proof-{secrets.token_hex(4)}"
+        self._prefix = f"{_NAMED}{secrets.token_hex(4)}"
         self._not_pulled = ""
 
     def run(self) -> Proof:
         kinds = self._kinds()
         names = {kind: f"{self._prefix}-{number}" for number, kind in enumerate(kinds)}
         control = f"{self._prefix}-control"
+        self._remove_earlier()
         try:
             for kind, name in names.items():
                 self._create(name, kinds[kind])
@@ -186,8 +198,7 @@ class _Trial:
             ended = self._wait([*names.values(), control])
         finally:
             for name in (*names.values(), control):
-                with suppress(NotFoundError):
-                    self._cluster.delete(f"{self._jobs}/{name}", {"propagationPolicy": "Background"})
+                self._delete(name)
         if self._not_pulled:
             return Proof(fault=f"the image {self._settings.gate_image} cannot be pulled: {self._not_pulled}")
         tried = {kind: ended[name] for kind, name in names.items() if name in ended}
@@ -204,6 +215,16 @@ class _Trial:
             is_controlled=bool(controlled["reached"]),
             pids={kind: count["processes"] if count["limited"] else None for kind, count in counts.items() if count},
         )
+
+    def _remove_earlier(self) -> None:
+        """What is left of trials whose processes were killed. Nobody else makes one now, see `prove`."""
+        for job in self._cluster.get(self._jobs).get("items") or ():
+            if job["metadata"]["name"].startswith(_NAMED):
+                self._delete(job["metadata"]["name"])
+
+    def _delete(self, name: str) -> None:
+        with suppress(NotFoundError):
+            self._cluster.delete(f"{self._jobs}/{name}", {"propagationPolicy": "Background"})
 
     def _kinds(self) -> dict[str, str]:
         """A node of each kind that may run jobs."""

@@ -1,4 +1,4 @@
-"""The operator's accounts at registries, in the file format of `docker login`."""
+"""Accounts at registries: the operator's, in the file format of `docker login`, and a team's for its own images."""
 
 import base64
 import binascii
@@ -21,6 +21,19 @@ class Credential:
 
     username: str
     secret: str = field(repr=False)
+
+
+_teams: dict[str, Credential] = {}  # by registry, in a process that works for a single team
+
+
+def use_teams_account(registry: str, credential: Credential) -> None:
+    """From now on, this registry's images are pulled with a team's account. For processes that serve only that team."""
+    _teams[registry] = credential
+
+
+def account_for(registry: str) -> Credential | None:
+    """The team's account at a registry, else the operator's, else None. Raises PalioError as `operators_account`."""
+    return _teams.get(registry) or operators_account(registry)
 
 
 def operators_account(registry: str, environment: Mapping[str, str] | None = None) -> Credential | None:

@@ -17,7 +17,7 @@ from palio.core.engine import Pull
 from palio.core.errors import PalioError
 from palio.core.quantities import size_text
 from palio.core.submission.reference import Reference, parse_image
-from palio.engines.sources.accounts import operators_account
+from palio.engines.sources.accounts import Credential, account_for, operators_account
 from palio.engines.sources.hosts import OpenHosts
 from palio.engines.sources.registry import INDEX_TYPES, MANIFEST_TYPES, Document, Registry, UnreachableError, parsed
 
@@ -44,8 +44,16 @@ def this_platform() -> str:
     return found
 
 
-def pin_image(text: str, *, max_bytes: int, time_s: float = PIN_S) -> Reference:
+def pin_image(
+    text: str,
+    *,
+    max_bytes: int,
+    time_s: float = PIN_S,
+    account: Credential | None = None,
+) -> Reference:
     """Looks up what a reference means now, and checks what can be checked without pulling it.
+
+    `account`: the team's at this registry; without one, the operator's is used.
 
     Raises PalioError: "reference-invalid", "source-refused", "source-unreachable", "registry-unauthorized",
     "reference-not-found", "reference-platform", "reference-too-large", "reference-unfit" and others of the table's
@@ -54,9 +62,10 @@ def pin_image(text: str, *, max_bytes: int, time_s: float = PIN_S) -> Reference:
     """
     name, tag = parse_image(text)
     hosts, own = OpenHosts.read(), operators_account(name.registry)
+    credential = account or own
     image, platform = str(name), this_platform()
     try:
-        with Registry(name.registry, name.path, image, own, hosts=hosts, time_s=time_s) as registry:
+        with Registry(name.registry, name.path, image, credential, hosts=hosts, time_s=time_s) as registry:
             given = registry.manifest(name.version[1:])
             manifest = _for_platform(registry, given, image, platform)
             parts = _Parts.of(manifest, image, platform)
@@ -65,7 +74,7 @@ def pin_image(text: str, *, max_bytes: int, time_s: float = PIN_S) -> Reference:
                 raise PalioError("reference-too-large", image=image, **sizes)
             command = _command(registry.config(parts.config, parts.sizes[parts.config]), image, platform)
     except UnreachableError as error:
-        is_ours = own is not None or hosts.scheme_of(error.host) is not None
+        is_ours = (own is not None and account is None) or hosts.scheme_of(error.host) is not None
         raise PalioError(
             "source-failing" if is_ours else "source-unreachable", host=error.host, reason=error.reason
         ) from None
@@ -87,10 +96,10 @@ def pull_image(pull: Pull, archive: Path, *, max_bytes: int, time_s: float, betw
     not deliver, and OSError if the archive cannot be written.
     """
     registry_name, _, path = pull.repository.partition("/")
-    own = operators_account(registry_name)
+    credential = account_for(registry_name)
     image = f"{pull.repository}@{pull.manifest}"
     try:
-        with Registry(registry_name, path, image, own, hosts=OpenHosts.read(), time_s=time_s) as registry:
+        with Registry(registry_name, path, image, credential, hosts=OpenHosts.read(), time_s=time_s) as registry:
             manifest = registry.manifest(pull.manifest)
             parts = _Parts.of(manifest, image, pull.platform)
             if parts.size_bytes > max_bytes:

@@ -12,6 +12,7 @@ from palio.web.http.request import Relation
 from palio.web.models import (
     Attempt,
     Challenge,
+    Message,
     Registration,
     Rescore,
     StoredFile,
@@ -72,7 +73,7 @@ def challenge_of(subject: Model | None) -> Challenge | None:
     match subject:
         case Challenge():
             return subject
-        case Team() | Submission() | Registration() | Rescore():
+        case Team() | Submission() | Registration() | Rescore() | Message():
             return subject.challenge
         case StoredFile() | Upload():
             return subject.team.challenge
@@ -114,6 +115,8 @@ def _relations(user: Visitor, subject: Model | None, affiliation: Affiliation) -
         yield Relation.TEAM
         if team.captain_id == user.pk:
             yield Relation.CAPTAIN
+    if isinstance(subject, Message) and subject.receivers.filter(pk=user.pk).exists():
+        yield Relation.RECEIVER
     if affiliation.role:
         yield Relation(affiliation.role)
     if affiliation.is_participant:

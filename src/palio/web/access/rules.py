@@ -11,7 +11,18 @@ from dataclasses import dataclass
 from django.db.models import Model
 
 from palio.web.http.request import Relation
-from palio.web.models import ApiToken, Attempt, Challenge, Registration, Rescore, StoredFile, Submission, Team, Upload
+from palio.web.models import (
+    ApiToken,
+    Attempt,
+    Challenge,
+    Message,
+    Registration,
+    Rescore,
+    StoredFile,
+    Submission,
+    Team,
+    Upload,
+)
 
 ANYONE, SIGNED_IN = frozenset({Relation.ANYONE}), frozenset({Relation.SIGNED_IN})
 OWNER = frozenset({Relation.OWNER})
@@ -23,6 +34,7 @@ PUBLISHER = frozenset({Relation.PUBLISHER})
 PARTICIPANT = frozenset({Relation.PARTICIPANT})
 TEAM = frozenset({Relation.TEAM})
 CAPTAIN = frozenset({Relation.CAPTAIN})
+RECEIVER = frozenset({Relation.RECEIVER})
 
 BROWSERS_ONLY = "account"  # a scope that no token can have
 
@@ -36,6 +48,7 @@ SUBJECTS: Mapping[str, tuple[type[Model], str]] = {
     "submission": (Submission, "id"),
     "attempt": (Attempt, "identity"),
     "rescore": (Rescore, "id"),
+    "message": (Message, "id"),
     "token": (ApiToken, "id"),
 }
 
@@ -115,6 +128,9 @@ RULES: Mapping[str, Rule] = {
     "invite-member": Rule(CAPTAIN, of="team", scope="submit"),
     "revoke-member-invitation": Rule(CAPTAIN, of="team", scope="submit"),
     "pass-captain": Rule(CAPTAIN, of="team", scope="submit"),
+    "list-registry-accounts": Rule(CAPTAIN, of="team"),
+    "save-registry-account": Rule(CAPTAIN, of="team", scope="submit"),
+    "delete-registry-account": Rule(CAPTAIN, of="team", scope="submit"),
     "list-team-webhooks": Rule(CAPTAIN, of="team"),
     "make-team-webhook": Rule(CAPTAIN, of="team", scope="submit"),
     "change-team-webhook": Rule(CAPTAIN, of="team", scope="submit"),
@@ -185,6 +201,9 @@ RULES: Mapping[str, Rule] = {
     "announce": Rule(ORGANIZER, of="challenge", scope="organize"),
     "change-announcement": Rule(ORGANIZER, of="challenge", scope="organize", names=("dashboard-announcement",)),
     "delete-announcement": Rule(ORGANIZER, of="challenge", scope="organize"),
+    "list-messages": Rule(VIEWER, of="challenge", names=("dashboard-messages",)),
+    "send-message": Rule(ORGANIZER, of="challenge", scope="organize", names=("new-message", "preview-message")),
+    "message": Rule(RECEIVER | VIEWER, of="message"),
     "audit-log": Rule(VIEWER, of="challenge"),
     "export": Rule(ORGANIZER, of="challenge", scope="organize", names=("export-zip", "report-zip")),
     # -- operators
@@ -198,6 +217,7 @@ RULES: Mapping[str, Rule] = {
     # -- the user's account
     "account": Rule(SIGNED_IN),
     "notifications": Rule(SIGNED_IN),
+    "unsubscribe": Rule(ANYONE, scope="submit"),  # the link is signed
     "read-notifications": Rule(SIGNED_IN, scope="submit"),
     "notification-settings": Rule(SIGNED_IN),
     "set-notifications": Rule(SIGNED_IN, scope="submit"),

@@ -60,9 +60,11 @@ from palio.web.api import (  # noqa: E402
     invitations,
     joining,
     leaderboard,
+    messages,
     notifications,
     participants,
     publishing,
+    registry_accounts,
     rescores,
     submissions,
     teams,
@@ -82,9 +84,10 @@ _MODULES = (
     account,
     notifications,
     webhooks,
+    registry_accounts,
     accounts,
 )
-_DASHBOARD = (dashboard, dashboard_submissions, participants, audit_log, announcements, rescores, edit)
+_DASHBOARD = (dashboard, dashboard_submissions, participants, audit_log, announcements, messages, rescores, edit)
 for _module in (*_MODULES, *_DASHBOARD):
     api.add_router("", _module.router)
     for _view in _module.router.path_operations.values():

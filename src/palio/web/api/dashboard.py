@@ -46,8 +46,17 @@ class ControllerOut(Schema):
     trouble: str
 
 
+class BlockedPhaseOut(Schema):
+    """A phase whose engine cannot be used now; `trouble` is why."""
+
+    phase: str
+    engine: str
+    trouble: str
+
+
 class QueueOut(Schema):
-    """Other challenges on this platform are only counted."""
+    """Other challenges on this platform are only counted. `blocked`: phases that run on an engine of their own, which
+    cannot be used now."""
 
     slots: int
     running: list[RunningOut]
@@ -56,6 +65,7 @@ class QueueOut(Schema):
     waiting_own: int
     waiting_all: int
     controller: ControllerOut
+    blocked: list[BlockedPhaseOut]
 
 
 class SimilarOut(Schema):

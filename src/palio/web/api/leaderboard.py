@@ -45,6 +45,7 @@ class RowOut(Schema):
     submission: str | None = None
     attempt: str | None = None
     disqualified: str | None = None
+    receipt: str | None = None  # its address, for organizers
 
 
 class LeaderboardNameOut(Schema):
@@ -61,6 +62,7 @@ class RecordOut(Schema):
 
     submitted: datetime
     score: float
+    interval: tuple[float, float] | None  # 95 %
     team: str | None
 
 

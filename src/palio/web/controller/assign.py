@@ -13,6 +13,7 @@ from palio.web.config.data_folder import Folders
 from palio.web.controller.assignment import Assignment
 from palio.web.models import Attempt
 from palio.web.storage.files import bundle_path, file_path
+from palio.web.verbs import registry_accounts
 
 FETCHED = "submitted"  # the folder in `.work`
 
@@ -41,11 +42,21 @@ def assignment(
         version=row.version.number,
         rescored=row.source.identity if row.source is not None else "",
         collected=folders.runs / row.source.identity / "predictions" if row.source is not None else None,
+        registry_account=_registry_account(row),
     )
 
 
 def is_only_scored(row: Attempt) -> bool:
     return row.source is not None or row.submission.file.kind == SubmissionKind.RESULTS
+
+
+def _registry_account(row: Attempt) -> tuple[str, str, str] | None:
+    file = row.submission.file
+    if file.kind != SubmissionKind.REFERENCE or is_only_scored(row):
+        return None
+    registry = file.origin["source"].partition("/")[0]
+    found = registry_accounts.credential(row.submission.team, registry)
+    return None if found is None else (registry, found.username, found.secret)
 
 
 def _submission_file(row: Attempt, folders: Folders, folder: Path) -> SubmissionFile:

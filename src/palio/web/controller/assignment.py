@@ -19,7 +19,8 @@ class Assignment:
     """`collected`: predictions of an earlier attempt; only these are scored. `only_sample`: only the public cases run,
     in a folder that belongs to no attempt. `version` is the challenge's, `rescored` the attempt that left `collected`.
     `store_url`: where the submission must be fetched from, if not empty; then its path is inside `.work` of the run
-    folder. `engine_settings`: what the worker adds to its environment before it opens the engine.
+    folder. `engine_settings`: what the worker adds to its environment before it opens the engine. `registry_account`:
+    registry, username and secret of the team's account that pulls the submission's image.
     """
 
     identity: str
@@ -38,6 +39,7 @@ class Assignment:
     version: int | None = None
     rescored: str = ""
     engine_settings: Mapping[str, str] = field(default_factory=dict)
+    registry_account: tuple[str, str, str] | None = field(default=None, repr=False)
 
     def attempt(self) -> Attempt:
         """Read the bundle. Raises PalioError if it cannot be read or the phase cannot be evaluated."""
@@ -78,6 +80,7 @@ class Assignment:
             "version": self.version,
             "rescored": self.rescored,
             "engine_settings": dict(self.engine_settings),
+            "registry_account": self.registry_account,
             "collected": str(self.collected) if self.collected else None,
         }
 
@@ -94,4 +97,11 @@ class Assignment:
         paths = {name: Path(content[name]) for name in ("bundle", "folder", "copies")}
         collected = Path(content["collected"]) if content["collected"] else None
         images = Substitutes.of_json(content["substitutes"])
-        return cls(**{**content, **paths, "submission": submission, "collected": collected, "substitutes": images})
+        account = content["registry_account"]
+        read = {
+            "submission": submission,
+            "collected": collected,
+            "substitutes": images,
+            "registry_account": tuple(account) if account else None,
+        }
+        return cls(**{**content, **paths, **read})

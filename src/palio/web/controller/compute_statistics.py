@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from palio.core.bundle.model import Column, StatisticsPolicy
     from palio.core.leaderboard.rank_details import RankDetails
     from palio.core.leaderboard.run_cases import RunStatistics
+    from palio.core.statistics.cases import SingleCases
     from palio.core.statistics.methods import Method
     from palio.core.statistics.summary import RankStatistics
 
@@ -175,6 +177,44 @@ def similar_predictions(
         found = []
     pairs = [vars(each) | {"a": known[each.a][0], "b": known[each.b][0]} for each in found]
     return {"pairs": pairs, "compared": len(known)}
+
+
+def ladder_comparisons(
+    runs: str,
+    pairs: Sequence[tuple[str, float, str, float | None]],
+    policy: dict[str, Any],
+    primary: dict[str, Any],
+    tasks: Sequence[int],
+) -> list[dict[str, Any]]:
+    """For each pair of an attempt and the best shown one before it: {best, error, cases} or {best, reason}.
+
+    `error` is the standard error of the difference; 0 for an attempt without one before it.
+    """
+    from palio.core.leaderboard.run_cases import checked_cases
+    from palio.core.statistics.differences import standard_error
+
+    os.nice(_NICE)
+    of_policy, column = policy_of(policy), column_of(primary)
+    written = of_policy.metric_of(column, column) or ""
+
+    @cache
+    def cases_of(attempt: str, score: float) -> "tuple[SingleCases, ...]":
+        """Raises ValueError with a clause if they cannot be used."""
+        read, reasons = checked_cases(Path(runs) / attempt, of_policy, [column], column, {column.key: score}, tasks)
+        if read is None or reasons:
+            raise ValueError(reasons[column.key])
+        return read
+
+    found = list[dict[str, Any]]()
+    for attempt, score, best, best_score in pairs:
+        try:
+            cases, error = cases_of(attempt, score), 0.0
+            if best:
+                error = standard_error(of_policy.kind, written, cases, cases_of(best, best_score or 0.0))
+            found.append({"best": best, "error": error, "cases": sum(len(task.files) for task in cases)})
+        except ValueError as reason:
+            found.append({"best": best, "reason": str(reason)})
+    return found
 
 
 def too_many(most: int) -> str:

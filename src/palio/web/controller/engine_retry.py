@@ -1,7 +1,8 @@
 """An engine for one attempt that waits while the engine is unreachable, without counting that as a failure.
 
-Covered: an engine that is down, restarting or not up yet, at any call. Its existing jobs are resumed. A container that
-the restart ended is an engine failure (see `engines.docker.lifetime`), and an image that was being built is rebuilt.
+Covered: an engine that is down, restarting or not up yet, at any call, also if it is back by the time somebody asks.
+Its existing jobs are resumed. A container that the restart ended is an engine failure (see `engines.docker.lifetime`),
+and an image that was being built is rebuilt.
 Not covered: an engine that responds and fails; that ends the attempt, which is then retried.
 
 The wait ends when the attempt is overdue, cancelled or let go.
@@ -18,7 +19,9 @@ from palio.core.errors import PalioError
 from palio.web.controller.engines import Engines
 
 AWAY_S = 1.0  # before an unreachable engine is tried again
-_AWAY = {"cluster-unreachable", "engine-fault", "engine-missing"}
+BACK_S = 60.0  # for which calls may find a cluster unreachable that responds when asked: it is starting
+_UNREACHABLE = "cluster-unreachable"
+_AWAY = {_UNREACHABLE, "engine-fault", "engine-missing"}
 
 Given = TypeVar("Given")
 
@@ -38,6 +41,7 @@ class RetryingEngine:
         self._engines, self._pause = engines, pause
         self._opened: Engine | None = None
         self._away_until = 0.0
+        self._failing_since: float | None = None  # monotonic, of a cluster that responds when asked
         self.waits: Waiting | None = None  # that the job waits that was polled last, as its engine says
         self._lost: set[str] = set()  # images that were being built when the engine became unreachable
 
@@ -80,6 +84,7 @@ class RetryingEngine:
                 raise
             result = None
         else:
+            self._failing_since = None
             if isinstance(work, Job) or result is None or result.succeeded or not self._is_away():
                 return result
         self._away_until = time.monotonic() + AWAY_S
@@ -124,11 +129,21 @@ class RetryingEngine:
     def _patiently(self, call: Callable[[Engine], Given]) -> Given:
         while True:
             try:
-                return call(self._engine())
+                result = call(self._engine())
             except PalioError as error:
                 if not self._is_away(error):
                     raise
+            else:
+                self._failing_since = None
+                return result
             self._pause(AWAY_S)
 
     def _is_away(self, error: PalioError | None = None) -> bool:
-        return (error is None or error.failure.code in _AWAY) and self._engines.fault(self.name) is not None
+        if error is not None and error.failure.code not in _AWAY:
+            return False
+        if self._engines.fault(self.name) is not None:
+            return True
+        if error is None or error.failure.code != _UNREACHABLE:
+            return False
+        self._failing_since = self._failing_since or time.monotonic()
+        return time.monotonic() - self._failing_since < BACK_S

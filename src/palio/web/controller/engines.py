@@ -12,6 +12,7 @@ from palio.engines import find_fault, open_engine
 from palio.engines.fault import Unavailable
 
 LOOK_S, LOOK_AGAIN_S = 30.0, 2.0  # between checks of a reachable and of an unreachable engine
+OPEN_AGAIN_S = 300.0  # an engine that does not enforce something; a cluster may have been starting when it was tested
 
 log = logging.getLogger("palio.controller")
 
@@ -41,6 +42,8 @@ class Found:
 class EngineWatch:
     """`found` is the result of the latest check; `check_s` is how long the engine took to respond, None if it did not.
 
+    An engine that does not enforce something is opened again every few minutes: its cluster may have been starting.
+
     With `auto`, the first engine found is kept: while it restarts, submissions must not move to one that isolates less.
     For the same reason, `before` is the engine that attempts last ran on.
     """
@@ -50,6 +53,7 @@ class EngineWatch:
         self.check_s: float | None = None
         self._asked, self._engines, self._changed, self._before = asked, engines, changed, before
         self._woken = threading.Event()
+        self._opened = 0.0  # monotonic
 
     def start(self) -> None:
         threading.Thread(target=self._run, name="palio-engine-watch", daemon=True).start()
@@ -72,8 +76,10 @@ class EngineWatch:
     def _look(self) -> Found:
         name = self.found.name or self._asked
         try:
-            if not self.found.name:
+            is_old = time.monotonic() - self._opened > OPEN_AGAIN_S
+            if not self.found.name or (self.found.unenforced and is_old):
                 engine, _ = self._engines.open(name)
+                self._opened = time.monotonic()
                 if name == "auto" and self._before == "docker" != engine.name:
                     self._engines.open(self._before)  # raises with the reason if it cannot be used
                 return Found(

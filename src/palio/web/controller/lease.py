@@ -87,7 +87,7 @@ class Lease:
     def release(self) -> None:
         """Others may take the attempts at once."""
         if self.id:
-            stopped = {"process": "", "engine": "", "trouble": "", "unenforced": []}
+            stopped = {"process": "", "engine": "", "trouble": "", "named_trouble": {}, "unenforced": []}
             ControllerBeat.objects.filter(pk=self.id).update(time=Now(), expires=ENDED, **stopped)
             (self._marks / self.id).unlink(missing_ok=True)
             self._forget()

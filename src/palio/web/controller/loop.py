@@ -25,7 +25,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -190,7 +190,8 @@ class Controller:
 
     def beat(self) -> None:
         found = self.watch.found
-        says = (found.description, found.trouble or self._lack_of_room(), found.unenforced)
+        trouble = found.trouble or self._lack_of_room()
+        says = (found.description, trouble, found.unenforced, self._pools.named_trouble)
         if says != self._beat or time.monotonic() - self._beaten > BEAT_S:
             try:
                 self._renew(*says)
@@ -490,12 +491,13 @@ class Controller:
             f"{size_text(LEAST_FREE_BYTES)}. Free some space there."
         )
 
-    def _renew(self, engine: str, trouble: str, unenforced: tuple[str, ...]) -> None:
+    def _renew(self, engine: str, trouble: str, unenforced: tuple[str, ...], named_trouble: Mapping[str, str]) -> None:
         self.lease.renew(
             process=f"{socket.gethostname()[:60]}:{os.getpid()}",
             slots=self._pools.slots,
             engine=engine[:200],
             trouble=trouble,
+            named_trouble=named_trouble,
             unenforced=list(unenforced),
             engine_check_s=self.watch.check_s,
         )

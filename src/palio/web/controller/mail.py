@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from palio.web.controller.outgoing import GIVEN_UP, due, interrupted, note_failure, note_sent, take
 from palio.web.models import Mail
+from palio.web.verbs import unsubscribing
 from palio.web.verbs.notifications import addresses
 
 AT_A_TIME = 200  # in one connection
@@ -56,13 +57,15 @@ def _send(mail: Mail, connection: BaseEmailBackend) -> bool:
     if address is None:
         note_failure(mail, "The person has no confirmed e-mail address any more.", is_final=True)
         return True
-    message = EmailMessage(
-        f"{settings.ACCOUNT_EMAIL_SUBJECT_PREFIX}{mail.subject}",
-        mail.text,
-        to=[address],
-        connection=connection,
-        headers={"Auto-Submitted": "auto-generated", "Message-ID": f"<{mail.pk}@palio>"},
-    )
+    headers, text = {"Auto-Submitted": "auto-generated", "Message-ID": f"<{mail.pk}@palio>"}, mail.text
+    if mail.kind:
+        link = unsubscribing.address(mail.user_id, mail.kind)
+        text = f"{text.rstrip()}\nUnsubscribe from e-mails of this kind: {link}\n"
+        headers["List-Unsubscribe"] = f"<{link}>"
+        if link.startswith("https://"):  # RFC 8058 allows no other
+            headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    subject = f"{settings.ACCOUNT_EMAIL_SUBJECT_PREFIX}{mail.subject}"
+    message = EmailMessage(subject, text, to=[address], connection=connection, headers=headers)
     try:
         message.send()
     except smtplib.SMTPRecipientsRefused as refused:

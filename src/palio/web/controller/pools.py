@@ -53,6 +53,11 @@ class Pools:
         return list(dict.fromkeys(self._watches.values()))
 
     @property
+    def named_trouble(self) -> dict[str, str]:
+        """Why the named engines cannot be used now; those that can be used are missing."""
+        return {name: pool.watch.found.trouble for name, pool in self._named.items() if pool.watch.found.trouble}
+
+    @property
     def slots(self) -> int:
         """Of all of them together."""
         return sum(each.count for each in {id(pool.slots): pool.slots for pool in self}.values())

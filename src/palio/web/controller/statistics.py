@@ -3,10 +3,11 @@
 The loop compares the revision of each challenge with the one whose statistics are complete. After a change, a thread
 with a database connection of its own looks for what is missing, has it computed, and stores it, which is a new
 revision for readers. Scoring never waits for it. What a kill interrupted is still missing afterwards, and so are
-statistics after an update or for attempts that are ranked now because of a withdrawal or a new version.
+statistics after an update or for attempts that are ranked now because of a withdrawal or a new version. Submissions
+that were the best at their time keep an interval of their primary score.
 
 Files that scoring programs wrote are read only in child processes with limits. An attempt whose file exceeds them has
-no interval; the others have theirs. Not covered: an interval of an attempt that is not ranked.
+no interval; the others have theirs. Not covered: an interval of any other attempt that is not ranked.
 """
 
 import hashlib
@@ -28,13 +29,14 @@ from palio.core.bundle.model import Column, Leaderboard, Phase, StatisticsPolicy
 from palio.core.leaderboard.ranking import Entry, Row
 from palio.core.quantities import GIB
 from palio.web.config.data_folder import Folders
-from palio.web.controller import case_summaries, similarity
+from palio.web.controller import case_summaries, ladder, similarity
 from palio.web.controller.compute_statistics import MOST_RANGED, rank_ranges, score_intervals, too_many
 from palio.web.leaderboard.leaderboard import mark_changed, read_leaderboard
 from palio.web.leaderboard.statistics import (
     measured_scores,
     ranked_scores,
     ranking_digest,
+    record_scores,
     settings_digest,
     task_indexes,
 )
@@ -104,6 +106,7 @@ class StatisticsUpdate:
         """Computes and stores what is missing of a challenge's statistics."""
         bundle = current_bundle(challenge)
         for phase in bundle.phases:
+            ladder.update(challenge, phase, self._runs, BOUNDS)  # first: scores wait for it
             for place, board in enumerate(leaderboards_of(bundle, phase)):
                 if phase.rules.statistics is not None and not board.primary.hidden:
                     rows = self._update_leaderboard(challenge, phase, board, phase.rules.statistics)
@@ -121,6 +124,8 @@ class StatisticsUpdate:
         leaderboard, self._entries[key] = read_leaderboard(challenge, phase, board, Visibility.ALL, known=known)
         measured = measured_columns(policy, leaderboard.columns, primary)
         scores, own = ranked_scores(leaderboard.rows, primary), measured_scores(leaderboard.rows, measured)
+        for attempt, score in record_scores(leaderboard.records, primary).items():
+            own.setdefault(attempt, {primary.key: score})
         of = {"challenge": challenge, "phase": phase.name, "leaderboard": board.key}
         stored = LeaderboardStatistics.objects.filter(**of).first() or LeaderboardStatistics(**of)
         tasks = task_indexes(phase)

@@ -21,7 +21,8 @@ from palio import __version__
 from palio.web.controller.outgoing import due, interrupted, note_failure, note_sent, take
 from palio.web.http.public_address import Target, UnfitAddressError, public_addresses, read_url
 from palio.web.models import WebhookDelivery
-from palio.web.verbs.webhook_secrets import SecretUnreadableError, decrypted, signature
+from palio.web.verbs.encryption import SecretUnreadableError
+from palio.web.verbs.webhook_secrets import decrypted, signature
 
 LOOK_S = 2.0
 AT_A_TIME, AT_ONCE = 64, 8

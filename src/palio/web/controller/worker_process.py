@@ -22,6 +22,7 @@ from palio.core.engine import Engine, Job, Work
 from palio.core.errors import Cause, Failure
 from palio.engines import find_fault, open_engine
 from palio.engines.fault import Unavailable
+from palio.engines.sources.accounts import Credential, use_teams_account
 from palio.web.config.log_format import formatter, only_about
 from palio.web.controller.assignment import Assignment
 from palio.web.controller.attempt_result import Outcome
@@ -57,6 +58,9 @@ def main(engines: Engines | None = None) -> None:
         given = Assignment.from_json(request["assignment"])
         only_about(given.identity, given.submission_id)
         os.environ.update(given.engine_settings)
+        if given.registry_account is not None:
+            registry, username, secret = given.registry_account
+            use_teams_account(registry, Credential(username, secret))
         keep_to_limits()
         work(given, request, Pipes(told, commands), engines or Engines(_open, find_fault))
         status = 0

@@ -22,6 +22,7 @@ class Relation(StrEnum):
     TEAM = "team"  # member of the team it belongs to
     CAPTAIN = "captain"  # captain of that team
     OWNER = "owner"  # of a token or an upload
+    RECEIVER = "receiver"  # of a message
     VIEWER = "viewer"
     SCORER = "scorer"
     ORGANIZER = "organizer"

@@ -11,6 +11,7 @@ from palio.core.errors import Cause
 from palio.core.leaderboard.ladder import shown_entries
 from palio.core.leaderboard.ranking import Entry
 from palio.core.submission.fact_sheet import answer_text
+from palio.web.leaderboard.ladder import stored_steps
 from palio.web.models import Attempt, Challenge, Rescore, Submission, Team
 
 _MARKS = ("baseline", "disqualified", "chosen")
@@ -55,9 +56,15 @@ def read_shown(
     """The entries with the scores that participants may read. With `team`, all entries are that team's."""
     policy, history = phase.rules.feedback, list[Entry]()
     if policy.rule is FeedbackRule.LADDER:  # also of what was withdrawn or hidden since
-        found = Submission.objects.filter(challenge=challenge, phase=phase.name).exclude(counted=None)
-        history = _read(found.filter(team=team) if team else found, {})
-    return shown_entries(entries, history, primary, policy)
+        history = read_history(challenge, phase.name, team)
+    find_step = stored_steps(challenge, phase, primary, team) if policy.is_parameter_free else None
+    return shown_entries(entries, history, primary, policy, find_step)
+
+
+def read_history(challenge: Challenge, phase: str, team: Team | None = None) -> list[Entry]:
+    """All scored submissions, also withdrawn and hidden ones. With `team`, only that team's."""
+    found = Submission.objects.filter(challenge=challenge, phase=phase).exclude(counted=None)
+    return _read(found.filter(team=team) if team else found, {})
 
 
 def read_rescored(rescore: Rescore) -> list[Entry]:
@@ -100,6 +107,11 @@ def team_names(challenge: Challenge) -> dict[str, str]:
 def team_affiliations(challenge: Challenge) -> dict[str, str]:
     """By the teams' ids, of those that state one."""
     return dict(Team.objects.filter(challenge=challenge).exclude(affiliation="").values_list("id", "affiliation"))
+
+
+def public_teams(challenge: Challenge) -> frozenset[str]:
+    """The ids of the teams whose page everyone may see."""
+    return frozenset(Team.objects.filter(challenge=challenge, is_public=True).values_list("id", flat=True))
 
 
 def read_answers(labels: Sequence[str], questions: Sequence[Question]) -> dict[str, dict[str, str]]:

@@ -1,13 +1,23 @@
 """A leaderboard as JSON and as CSV. Numbers are not rounded, and every column has the same name in both."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from django.conf import settings
+from django.urls import reverse
 
 from palio.core.leaderboard.ranking import Row
 from palio.web.http.csv_cells import csv_blocks
 from palio.web.leaderboard.leaderboard import Leaderboard
 from palio.web.leaderboard.statistics import Statistics
 from palio.web.leaderboard.visibility import Visibility
+
+
+def receipt_address(row: Row) -> str:
+    """For organizers. Empty if there is no receipt, as of a submission of an earlier version of Palio."""
+    if not (settings.FOLDERS.runs / row.entry.attempt / "receipt.json").is_file():
+        return ""
+    return reverse("pages:submission-receipt", kwargs={"submission": row.entry.label})
 
 
 def json_rows(leaderboard: Leaderboard, statistics: Statistics) -> Iterator[str]:
@@ -36,23 +46,31 @@ def json_rows(leaderboard: Leaderboard, statistics: Statistics) -> Iterator[str]
             content["answers"] = leaderboard.answers.get(row.entry.label, {})
         if leaderboard.visibility is not Visibility.PUBLIC:
             content |= {"submission": row.entry.label, "attempt": attempt, "disqualified": row.entry.disqualified}
+        if leaderboard.visibility is Visibility.ALL:
+            content["receipt"] = receipt_address(row) or None
         yield json.dumps(content, ensure_ascii=False)
 
 
-def csv_text(leaderboard: Leaderboard, statistics: Statistics, order: Iterable[int]) -> bytes:
-    """The rows in this order, by their positions."""
+def csv_text(
+    leaderboard: Leaderboard,
+    statistics: Statistics,
+    order: Iterable[int],
+    receipt: Callable[[Row], str] | None = None,
+) -> bytes:
+    """The rows in this order, by their positions. `receipt` returns the address of a row's receipt, or nothing."""
     keys, primary = [column.key for column in leaderboard.columns], leaderboard.primary.key
     others = [key for key in keys_with_intervals(leaderboard, statistics) if key != primary]
     header = ["rank", "rank_first", "rank_last", "team", "baseline", *keys]
     header += ["interval_low", "interval_high", "entries", "last", *(f"rank_{key}" for key in keys)]
     header += ["failed", "movement"]
     header += [f"answer_{question.key}" for question in leaderboard.questions]
-    header += [*interval_names(others), "affiliation"]
+    header += [*interval_names(others), "affiliation", *["receipt"] * bool(receipt)]
     rows = (
         _csv_row(row, statistics, keys, primary)
         + _activity(row, leaderboard)
         + _answers(row, leaderboard)
         + [*interval_ends(row, statistics, others), leaderboard.affiliation_of(row)]
+        + ([receipt(row) or None] if receipt else [])
         for row in (leaderboard.rows[place] for place in order)
     )
     return b"".join(csv_blocks(header, rows))

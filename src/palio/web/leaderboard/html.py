@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from django.conf import settings
 from django.urls import reverse
 from django.utils.html import escape
 from django.utils.translation import get_language, gettext
@@ -15,6 +14,7 @@ from palio.web.http.time_html import time_html
 from palio.web.language.middleware import ENGLISH
 from palio.web.language.numbers import figure
 from palio.web.language.words import word
+from palio.web.leaderboard.formats import receipt_address
 from palio.web.leaderboard.leaderboard import Leaderboard
 from palio.web.leaderboard.statistics import Statistics
 from palio.web.leaderboard.visibility import Visibility
@@ -39,13 +39,6 @@ class _Words:
     def marked(self, text: str) -> str:
         """A number with the decimal mark of the language."""
         return text if self.is_english else figure(text)
-
-
-def _receipt_address(row: Row) -> str:
-    """Empty if there is no receipt, as of a submission of an earlier version of Palio."""
-    if not (settings.FOLDERS.runs / row.entry.attempt / "receipt.json").is_file():
-        return ""
-    return reverse("pages:submission-receipt", kwargs={"submission": row.entry.label})
 
 
 def rows_html(leaderboard: Leaderboard, statistics: Statistics, axis: Axis | None) -> Iterator[str]:
@@ -97,7 +90,7 @@ def _row(
     answers = leaderboard.answers.get(row.entry.label, {})
     cells += [f"<td>{_answer(answers.get(question.key, '–'))}</td>" for question in leaderboard.questions]
     if leaderboard.visibility is Visibility.ALL:
-        address = _receipt_address(row)
+        address = receipt_address(row)
         link = (
             f'<a href="{address}" aria-label="{words.receipt_of % {"team": escape(row.name)}}">{words.receipt}</a>'
             if address
@@ -139,7 +132,9 @@ def _moved(row: Row, leaderboard: Leaderboard, words: _Words) -> str:
 
 def _name(row: Row, leaderboard: Leaderboard, words: _Words) -> str:
     name: str = escape(row.name)
-    if leaderboard.visibility is not Visibility.PUBLIC:
+    if leaderboard.has_page(row):
+        name = f'<a href="{reverse("pages:team", kwargs={"team": row.entry.team})}">{name}</a>'
+    elif leaderboard.visibility is not Visibility.PUBLIC:
         name = f'<a href="{reverse("pages:submission", kwargs={"submission": row.entry.label})}">{name}</a>'
     if row.entry.baseline:
         name += f' <span class="badge baseline">{words.baseline}</span>'

@@ -19,6 +19,7 @@ from palio.core.leaderboard.best_over_time import records
 from palio.core.leaderboard.ranking import OF_RANKS, Entry, Row, rank_entries
 from palio.web.leaderboard.entries import (
     failed_counts,
+    public_teams,
     read_again,
     read_answers,
     read_entries,
@@ -53,6 +54,7 @@ class Leaderboard:
     records: tuple[Entry, ...] = ()  # see core.leaderboard.best_over_time
     versions: tuple[int, ...] = ()  # of the challenge, by which the entries were scored
     affiliations: Mapping[str, str] = field(default_factory=dict)  # of teams, by id
+    public_teams: frozenset[str] = frozenset()  # ids of those whose page everyone may see
 
     @property
     def shows_primary(self) -> bool:
@@ -65,6 +67,11 @@ class Leaderboard:
     def affiliation_of(self, row: Row) -> str:
         """Empty if the team states none."""
         return self.affiliations.get(row.entry.team or "", "")
+
+    def has_page(self, row: Row) -> bool:
+        """Whether the row links to its team's public page. Rows for organizers link to the submission instead."""
+        is_public = row.entry.team in self.public_teams and not row.entry.baseline
+        return is_public and self.visibility is Visibility.PUBLIC
 
     @cached_property
     def teams(self) -> int:
@@ -91,13 +98,14 @@ def read_leaderboard(
     bundle, shown = current_bundle(challenge), entries
     if visibility is not Visibility.ALL:
         shown = read_shown(challenge, phase, primary_of(bundle, phase), entries, own)
-    names, affiliations = team_names(challenge), team_affiliations(challenge)
+    names, affiliations, public = team_names(challenge), team_affiliations(challenge), public_teams(challenge)
     built = build_leaderboard(phase, board, shown, names, visibility)
     questions = tuple(question for question in bundle.fact_sheet if question.on_leaderboard)
     answers = read_answers([row.entry.label for row in built.rows], questions)
     moved = movements(board, shown, built) if visibility in {Visibility.ALL, Visibility.PUBLIC} else {}
     versions = scoring_versions(challenge, phase.name) if built.rows else ()
-    built = replace(built, failed=failed, movements=moved, versions=versions, affiliations=affiliations)
+    built = replace(built, failed=failed, movements=moved, versions=versions)
+    built = replace(built, affiliations=affiliations, public_teams=public)
     built = replace(built, records=_records(built, shown))
     return replace(built, questions=questions, answers=answers), entries
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +17,7 @@ from palio.core.bundle.feedback import sentence
 from palio.core.bundle.leaderboards import primary_of
 from palio.core.bundle.model import Bundle, Column, Leaderboard, Phase
 from palio.core.bundle.pick_phase import find_phase, pick_phase
-from palio.core.leaderboard.ranking import Entry
+from palio.core.leaderboard.ranking import Entry, Row
 from palio.core.leaderboard.standing import standing, suggested_policy, worth_of_case, worth_text
 from palio.core.sentences import Figure, Sentence
 from palio.web.http.request import Request
@@ -185,13 +186,15 @@ class LeaderboardRequest:
             {
                 "submitted": entry.submitted.isoformat(),
                 "score": entry.scores[found.primary.key],
+                "interval": self._whole.statistics.interval(entry.attempt, found.primary),
                 "team": names.get(entry.team),
             }
             for entry in found.records
         ]
 
-    def csv(self) -> bytes:
-        return csv_text(self.view.leaderboard, self.view.statistics, self.view.order(self.sort))
+    def csv(self, receipt: Callable[[Row], str] | None = None) -> bytes:
+        """`receipt` returns the address of the receipt of a row, or nothing."""
+        return csv_text(self.view.leaderboard, self.view.statistics, self.view.order(self.sort), receipt)
 
     @property
     def no_intervals(self) -> str:

@@ -177,7 +177,7 @@ def _render(
     leaderboard, entries = read_leaderboard(challenge, phase, board, visibility, own, known)
     statistics = Statistics()
     if visibility is Visibility.ALL or (visibility is Visibility.PUBLIC and phase.rules.feedback.is_exact):
-        statistics = read_statistics(challenge, phase, board, leaderboard.rows)
+        statistics = read_statistics(challenge, phase, board, leaderboard.rows, leaderboard.records)
     elif visibility is Visibility.PUBLIC:
         exact = build_leaderboard(phase, board, entries, team_names(challenge), Visibility.ALL)
         statistics = for_participants(

@@ -14,12 +14,12 @@ from palio.core.bundle.case_metrics import interval_methods, measured_columns
 from palio.core.bundle.feedback import shown_interval
 from palio.core.bundle.model import Column, FeedbackPolicy, Leaderboard, Phase, StatisticsPolicy
 from palio.core.leaderboard.rank_details import RankDetails
-from palio.core.leaderboard.ranking import Row
+from palio.core.leaderboard.ranking import Entry, Row
 from palio.core.sentences import Sentence
 from palio.web.leaderboard.visibility import shown_columns
 from palio.web.models import Challenge, LeaderboardStatistics
 
-VERSION = 3  # of what is stored and how it is computed; another one is computed again
+VERSION = 4  # of what is stored and how it is computed; another one is computed again
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,10 @@ class Statistics:
         return self.ranges.get(attempt) if self.interval(attempt, primary) else None
 
 
-def read_statistics(challenge: Challenge, phase: Phase, board: Leaderboard, rows: Sequence[Row]) -> Statistics:
-    """What is stored and still holds. `rows` are those of the whole leaderboard."""
+def read_statistics(
+    challenge: Challenge, phase: Phase, board: Leaderboard, rows: Sequence[Row], records: Sequence[Entry] = ()
+) -> Statistics:
+    """What is stored and still holds. `rows` are those of the whole leaderboard, `records` its best ones over time."""
     primary = board.primary
     policy, scores = phase.rules.statistics, ranked_scores(rows, primary)
     if policy is None or not scores:
@@ -68,6 +70,10 @@ def read_statistics(challenge: Challenge, phase: Phase, board: Leaderboard, rows
                 intervals[attempt][key] = (found["low"], found["high"])
             elif key == primary.key:
                 reasons[found["reason"]] += 1
+    for attempt, score in record_scores(records, primary).items():
+        found = stored.intervals.get(attempt, {}).get(primary.key)
+        if attempt not in intervals and found and found["score"] == score and "low" in found:
+            intervals[attempt] = {primary.key: (found["low"], found["high"])}
     known = {key for own in intervals.values() for key in own}
     shown = [column for column in measured if column.key in known]
     methods = interval_methods(policy, shown, primary, len(phase.tasks))
@@ -117,6 +123,11 @@ def measured_scores(rows: Sequence[Row], columns: Sequence[Column]) -> dict[str,
         for row in rows
         if row.rank
     }
+
+
+def record_scores(records: Sequence[Entry], primary: Column) -> dict[str, float]:
+    """The primary scores of those that were best at their time, by attempt."""
+    return {entry.attempt: entry.scores[primary.key] for entry in records}
 
 
 def ranked_scores(rows: Sequence[Row], primary: Column) -> dict[str, float]:

@@ -1,9 +1,15 @@
 """Database models: fields, constraints and short properties. `web.verbs` has everything that changes rows."""
 
-from palio.web.models.accounts import ApiToken, Invitation, Membership, Team, User
+from palio.web.models.accounts import ApiToken, Invitation, Membership, RegistryAccount, Team, User
 from palio.web.models.challenges import Announcement, Challenge, ChallengeVersion, Registration, Role, RoleKind
-from palio.web.models.leaderboard import CaseSummary, LeaderboardStatistics, PairComparison, SimilarityCheck
-from palio.web.models.notifications import Mail, Notification, NotificationSettings
+from palio.web.models.leaderboard import (
+    CaseSummary,
+    LadderComparison,
+    LeaderboardStatistics,
+    PairComparison,
+    SimilarityCheck,
+)
+from palio.web.models.notifications import Mail, Message, Notification, NotificationSettings
 from palio.web.models.outgoing import Outgoing
 from palio.web.models.platform import ControllerBeat, Counter, Event, IdempotentAnswer
 from palio.web.models.submissions import (
@@ -29,15 +35,18 @@ __all__ = [
     "Event",
     "IdempotentAnswer",
     "Invitation",
+    "LadderComparison",
     "LeaderboardStatistics",
     "Mail",
     "Membership",
+    "Message",
     "Notification",
     "NotificationSettings",
     "Outgoing",
     "PairComparison",
     "Purpose",
     "Registration",
+    "RegistryAccount",
     "Rescore",
     "Role",
     "RoleKind",

@@ -57,6 +57,21 @@ class Membership(models.Model):
         ]
 
 
+class RegistryAccount(models.Model):
+    """A team's account at a registry of images; its private images are pulled with it."""
+
+    id = models.CharField(primary_key=True, max_length=LENGTH, default=new_id, editable=False)
+    team = models.ForeignKey(Team, models.CASCADE, related_name="registry_accounts")
+    registry = models.CharField(max_length=260)  # as image names have it: ghcr.io, registry.lab.example:5000
+    username = models.CharField(max_length=200)
+    secret = models.TextField()  # encrypted, see verbs.registry_accounts
+    saved_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    saved = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["team", "registry"], name="one_account_of_a_team_at_a_registry")]
+
+
 class Invitation(models.Model):
     """A link that admits one person once: to the platform, a challenge or a team. Only its hash is stored."""
 

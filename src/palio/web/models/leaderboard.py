@@ -44,6 +44,23 @@ class CaseSummary(models.Model):
     computed = models.DateTimeField(default=timezone.now)
 
 
+class LadderComparison(models.Model):
+    """An attempt on the same cases as the best shown one of its team: what a ladder without a step decides by.
+
+    `error` is the standard error of the difference of their scores; None if the cases cannot be used, and `reason` is a
+    clause that says why. Rows can be deleted at any time: the controller computes missing ones, and until then
+    participants do not see the score.
+    """
+
+    attempt = models.OneToOneField("palio.Attempt", models.CASCADE, primary_key=True, related_name="+")
+    best = models.CharField(max_length=64, blank=True)  # attempt; empty for the first of a team, and for a baseline
+    settings = models.CharField(max_length=64)  # digest of the settings that it was computed with
+    error = models.FloatField(null=True)
+    cases = models.PositiveIntegerField(default=0)
+    reason = models.TextField(blank=True)
+    computed = models.DateTimeField(default=timezone.now)
+
+
 class PairComparison(models.Model):
     """Two attempts on the same cases, as `core.leaderboard.comparison_texts` writes it, or why they were not compared.
 

@@ -3,7 +3,7 @@
 from django.db import models
 from django.utils import timezone
 
-from palio.web.models.accounts import User
+from palio.web.models.accounts import Team, User
 from palio.web.models.challenges import Challenge
 from palio.web.models.ids import LENGTH, new_id
 from palio.web.models.outgoing import Outgoing
@@ -33,6 +33,28 @@ class Notification(models.Model):
         ]
 
 
+class Message(models.Model):
+    """A private message from organizers to participants. Those who join later do not get it."""
+
+    class Audience(models.TextChoices):
+        ALL = "all"  # participants
+        TEAM = "team"
+        NOT_SUBMITTED = "not-submitted"  # participants whose team has submitted nothing
+
+    id = models.CharField(primary_key=True, max_length=LENGTH, default=new_id, editable=False)
+    challenge = models.ForeignKey(Challenge, models.CASCADE, related_name="messages")
+    audience = models.CharField(max_length=16, choices=Audience)
+    team = models.ForeignKey(Team, models.CASCADE, null=True, related_name="+")
+    title = models.CharField(max_length=200)
+    text = models.TextField()  # Markdown
+    author = models.ForeignKey(User, models.PROTECT, related_name="+")
+    receivers = models.ManyToManyField(User, related_name="+")
+    created = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-created"]
+
+
 class NotificationSettings(models.Model):
     """Which notifications a person has switched off. Without a row: none."""
 
@@ -52,6 +74,7 @@ class Mail(Outgoing):
 
     user = models.ForeignKey(User, models.CASCADE, related_name="+")
     key = models.CharField(max_length=200)
+    kind = models.CharField(max_length=20, blank=True)  # what an unsubscribe link switches off
     subject = models.CharField(max_length=200)
     text = models.TextField()
 

@@ -38,6 +38,7 @@ class ControllerBeat(models.Model):
     engine = models.CharField(max_length=200)
     unenforced = models.JSONField(default=list)  # isolation properties that the engine does not enforce here
     trouble = models.TextField(blank=True)  # why nothing can start now, in one sentence
+    named_trouble = models.JSONField(default=dict)  # the same for each engine that the operator named, by its name
     engine_check_s = models.FloatField(null=True)  # duration of the latest check that found the engine reachable
 
 

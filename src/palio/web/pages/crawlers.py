@@ -9,7 +9,16 @@ from django.urls import path, reverse
 from palio.web.models import Challenge
 
 # Pages without an end or without a use for others, which a crawler would request again and again.
-_NOT_CRAWLED = ("/api/", "/accounts/", "/account/", "/publish/", "/operate/", "/c/*/manage/", "/*?*sort=")
+_NOT_CRAWLED = (
+    "/api/",
+    "/accounts/",
+    "/account/",
+    "/publish/",
+    "/operate/",
+    "/unsubscribe/",
+    "/c/*/manage/",
+    "/*?*sort=",
+)
 
 
 class Challenges(Sitemap):  # type: ignore[type-arg]  # it takes no argument at run time

@@ -17,11 +17,12 @@ from palio.core.bundle.feedback import sentence
 from palio.core.bundle.leaderboards import leaderboards_of
 from palio.core.bundle.model import Column, Leaderboard
 from palio.core.leaderboard.axis import Axis
-from palio.core.leaderboard.ranking import Row
+from palio.core.leaderboard.ranking import Entry, Row
 from palio.web.http.request import Request
 from palio.web.language.numbers import number
 from palio.web.language.times import minute
 from palio.web.leaderboard.charts import Line, Point, dots_html, line_over_time
+from palio.web.leaderboard.formats import receipt_address
 from palio.web.leaderboard.html import primary_first
 from palio.web.leaderboard.leaderboard import answer_column
 from palio.web.leaderboard.request import LeaderboardRequest, leaderboard_request, own_scores, private
@@ -113,7 +114,7 @@ def leaderboard(request: Request[Challenge], challenge: str, phase: str | None =
 
 def download_csv(request: Request[Challenge], challenge: str) -> HttpResponse:
     wanted = leaderboard_request(request, request.GET.get("phase"))
-    return _file(wanted, "csv", "text/csv; charset=utf-8", wanted.csv())
+    return _file(wanted, "csv", "text/csv; charset=utf-8", wanted.csv(_receipt_of_csv(wanted)))
 
 
 def download_json(request: Request[Challenge], challenge: str) -> HttpResponse:
@@ -205,6 +206,16 @@ def _receipt(wanted: LeaderboardRequest) -> Callable[[Row], str] | None:
     return address
 
 
+def _receipt_of_csv(wanted: LeaderboardRequest) -> Callable[[Row], str] | None:
+    """Of all rows for organizers, of its own for a team; None for readers who get none."""
+    if wanted.visibility is Visibility.ALL:
+        return receipt_address
+    own, team = _receipt(wanted), wanted.team
+    if own is None or team is None:
+        return None
+    return lambda row: own(row) if row.entry.team == team.pk else ""
+
+
 def _ticks(axis: Axis) -> list[str]:
     """Labels at equal distances; some are empty where all of them would not fit."""
     step = 1 + (len(axis.ticks) - 1) // 4
@@ -241,19 +252,30 @@ def _best_over_time(wanted: LeaderboardRequest) -> Line | None:
     """None if it was never beaten, or within a group of cases."""
     found = wanted.view.leaderboard
     points = [
-        Point(entry.submitted, entry.scores[found.primary.key], f"{score}, {team}, {minute(when)} UTC", "")
-        for entry, (when, team, score) in zip(found.records, _best_rows(wanted), strict=True)
+        Point(
+            entry.submitted,
+            entry.scores[found.primary.key],
+            f"{score}{f' [{interval}]' if interval else ''}, {team}, {minute(when)} UTC",
+            "",
+            wanted.view.statistics.interval(entry.attempt, found.primary),
+        )
+        for entry, (when, team, score, interval) in zip(found.records, _best_rows(wanted), strict=True)
     ]
     return line_over_time(points, descending=found.primary.descending, until=_last(wanted))
 
 
-def _best_rows(wanted: LeaderboardRequest) -> list[tuple[datetime, str, str]]:
-    """When, by whom, and the score."""
+def _best_rows(wanted: LeaderboardRequest) -> list[tuple[datetime, str, str, str]]:
+    """When, by whom, the score, and its interval, empty if it has none."""
     found = wanted.view.leaderboard
     names = {row.entry.team: row.name for row in found.rows}
     digits = f".{found.primary.precision}f"
+
+    def ends(entry: Entry) -> str:
+        interval = wanted.view.statistics.interval(entry.attempt, found.primary)
+        return " – ".join(number(end, digits) for end in interval or ())
+
     return [
-        (entry.submitted, names.get(entry.team, "–"), number(entry.scores[found.primary.key], digits))
+        (entry.submitted, names.get(entry.team, "–"), number(entry.scores[found.primary.key], digits), ends(entry))
         for entry in found.records
     ]
 

@@ -76,7 +76,13 @@ _SAID: Mapping[str, str | Callable[[Mapping[str, Any]], str]] = {
     ),
     "invitation.taken-back": gettext_noop("revoked an invitation link"),
     "invitation.used": gettext_noop("accepted an invitation"),
+    "message.sent": lambda of: _message(of),
     "notifications.changed": gettext_noop("changed what they are notified of"),
+    "notifications.unsubscribed": lambda of: (
+        gettext("unsubscribed from all e-mails about notifications")
+        if of.get("mails") == "all"
+        else gettext("unsubscribed from e-mails of the kind {kind}").format(kind=of.get("mails"))
+    ),
     "person.changed": gettext_noop("changed {what} of {user} to {value}"),
     "person.reset-link": gettext_noop("created a password link for {user}"),
     "person.second-factors-removed": gettext_noop("removed the second factors of {user}"),
@@ -130,6 +136,8 @@ _SAID: Mapping[str, str | Callable[[Mapping[str, Any]], str]] = {
     "terms.accepted": gettext_noop("accepted the terms of version {version}"),
     "token.made": gettext_noop("created the API token “{name}”"),
     "token.revoked": gettext_noop("revoked the API token “{name}”"),
+    "team.registry-account-deleted": gettext_noop("deleted the team's account at {registry}"),
+    "team.registry-account-saved": gettext_noop("saved the account {username} at {registry} for the team"),
     "webhook.changed": gettext_noop("changed a webhook"),
     "webhook.deleted": gettext_noop("deleted a webhook"),
     "webhook.made": gettext_noop("added a webhook"),
@@ -226,6 +234,30 @@ def _kept(of: Mapping[str, Any]) -> str:
     return gettext("added a file of the kind {kind} from {source}").format(
         kind=of.get("of_kind"), source=_short(source)
     )
+
+
+def _message(of: Mapping[str, Any]) -> str:
+    count = of.get("receivers", 0)
+    match of.get("audience"):
+        case "team":
+            form = ngettext(
+                "sent the message “{title}” to {count} participant of the team “{team}”",
+                "sent the message “{title}” to {count} participants of the team “{team}”",
+                count,
+            )
+        case "not-submitted":
+            form = ngettext(
+                "sent the message “{title}” to {count} participant who had not submitted",
+                "sent the message “{title}” to {count} participants who had not submitted",
+                count,
+            )
+        case _:
+            form = ngettext(
+                "sent the message “{title}” to {count} participant",
+                "sent the message “{title}” to {count} participants",
+                count,
+            )
+    return form.format(title=of.get("title"), count=number(count, ","), team=of.get("team"))
 
 
 def _decided(of: Mapping[str, Any]) -> str:

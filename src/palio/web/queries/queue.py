@@ -1,12 +1,14 @@
 """The queue: what runs, what waits and for how long, and whether the controller runs. All challenges share it."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from palio.core.attempt.states import RUNNING, State
 from palio.web.http.cache import cached
 from palio.web.models import Attempt, Challenge, ControllerBeat
+from palio.web.storage.bundles import current_bundle
 from palio.web.verbs.queue import Place, living_controllers, places, slots
 
 SHOWN = 50  # waiting attempts
@@ -15,11 +17,21 @@ SHOWN = 50  # waiting attempts
 @dataclass(frozen=True)
 class ControllerStatus:
     """Of all controllers together. `lives` is false if all heartbeats are too old; `trouble` is why none can start
-    anything.
+    anything, `named_trouble` why none can use the engines of these names.
     """
 
     lives: bool
     last: datetime | None
+    engine: str
+    trouble: str
+    named_trouble: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BlockedPhase:
+    """A phase whose engine cannot be used now; `trouble` is why, in one sentence."""
+
+    phase: str
     engine: str
     trouble: str
 
@@ -32,7 +44,9 @@ class QueuedAttempt:
 
 @dataclass(frozen=True)
 class Queue:
-    """`running` and `waiting` are those of this challenge; other challenges are only counted."""
+    """`running` and `waiting` are those of this challenge; other challenges are only counted. `blocked` are its phases
+    whose own engines cannot be used now.
+    """
 
     slots: int
     running: tuple[Attempt, ...]
@@ -41,6 +55,7 @@ class Queue:
     waiting_own: int
     waiting_all: int
     controller: ControllerStatus
+    blocked: tuple[BlockedPhase, ...] = ()
 
 
 def queue(challenge: Challenge) -> Queue:
@@ -55,6 +70,7 @@ def queue(challenge: Challenge) -> Queue:
     ]
     waiting.sort(key=lambda each: (each.place.number is None, each.place.number or 0, each.attempt.not_before))
     running = Attempt.objects.filter(state__in=[*RUNNING])
+    status = controller()
     return Queue(
         slots=slots(),
         running=tuple(own.filter(state__in=[*RUNNING]).order_by("started")),
@@ -62,7 +78,8 @@ def queue(challenge: Challenge) -> Queue:
         waiting=tuple(waiting[:SHOWN]),
         waiting_own=len(waiting),
         waiting_all=len(found),
-        controller=controller(),
+        controller=status,
+        blocked=_blocked(challenge, status) if status.named_trouble else (),
     )
 
 
@@ -79,4 +96,14 @@ def controller(now: datetime | None = None) -> ControllerStatus:
     if not beats:
         return ControllerStatus(lives=False, last=None, engine="", trouble="")
     shown = next((beat for beat in beats if not beat.trouble), beats[0])
-    return ControllerStatus(bool(living), beats[0].time, shown.engine, shown.trouble)
+    common = set.intersection(*(set(beat.named_trouble) for beat in beats))
+    named = {name: beats[0].named_trouble[name] for name in sorted(common)}
+    return ControllerStatus(bool(living), beats[0].time, shown.engine, shown.trouble, named)
+
+
+def _blocked(challenge: Challenge, status: ControllerStatus) -> tuple[BlockedPhase, ...]:
+    return tuple(
+        BlockedPhase(phase.name, engine, status.named_trouble[engine])
+        for phase in current_bundle(challenge).phases
+        if (engine := phase.rules.engine) in status.named_trouble
+    )

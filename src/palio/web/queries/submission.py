@@ -225,7 +225,14 @@ def _readable_scores(submission: Submission, standing: Attempt) -> Mapping[str, 
     phase = _phase_now(standing)
     if phase is None or phase.rules.feedback.is_exact:
         return scores
-    entry = Entry(submission.pk, submission.created, scores, submission.team_id, baseline=submission.baseline)
+    entry = Entry(
+        submission.pk,
+        submission.created,
+        scores,
+        submission.team_id,
+        standing.identity,
+        baseline=submission.baseline,
+    )
     primary = primary_of(current_bundle(submission.challenge), phase)
     (shown,) = read_shown(submission.challenge, phase, primary, [entry], submission.team)
     return shown.scores

@@ -44,4 +44,4 @@ def _lines(name: str) -> list[str]:
     except PalioError as error:
         nothing_runs = "Until then, submissions wait in the queue; everything else works."
         return [f"MISSING: {error.failure.message}", f"Next: {error.failure.next_step}", nothing_runs]
-    return [f"{engine.describe()} ({why})"]
+    return [f"{engine.describe()}{why}"]

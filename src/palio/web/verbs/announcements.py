@@ -12,7 +12,7 @@ TITLE_CHARACTERS, TEXT_CHARACTERS = 200, 20_000
 
 def announce(challenge: Challenge, title: str, text: str, *, actor: User) -> Announcement:
     """Raises PalioError "announcement-incomplete" or "announcement-too-long"."""
-    title, text = _checked(title, text)
+    title, text = checked(title, text)
     with transaction.atomic():
         made = Announcement.objects.create(challenge=challenge, title=title, text=text, author=actor)
         events.record(
@@ -24,7 +24,7 @@ def announce(challenge: Challenge, title: str, text: str, *, actor: User) -> Ann
 
 def rewrite(announcement: Announcement, title: str, text: str, *, actor: User) -> Announcement:
     """Edit an announcement; the event records the previous text."""
-    title, text = _checked(title, text)
+    title, text = checked(title, text)
     with transaction.atomic():
         locked = Announcement.objects.select_for_update().get(pk=announcement.pk)
         before = {"title": locked.title, "text": locked.text}
@@ -60,10 +60,11 @@ def delete(announcement: Announcement, *, actor: User) -> None:
         locked.delete()
 
 
-def _checked(title: str, text: str) -> tuple[str, str]:
+def checked(title: str, text: str, incomplete: str = "announcement-incomplete") -> tuple[str, str]:
+    """Both as they are stored. Raises PalioError: `incomplete`, "announcement-too-long" or "-too-complex"."""
     title, text = (each.replace("\0", "").strip() for each in (title, text))  # PostgreSQL cannot store NUL
     if not title or not text:
-        raise PalioError("announcement-incomplete")
+        raise PalioError(incomplete)
     for what, given, most in (("title", title, TITLE_CHARACTERS), ("text", text, TEXT_CHARACTERS)):
         if len(given) > most:
             raise PalioError("announcement-too-long", field=what, count=f"{len(given):,}", limit=f"{most:,}")

@@ -17,6 +17,7 @@ from palio.web.language.times import minute
 from palio.web.language.words import word
 from palio.web.models import Attempt, Challenge, NotificationSettings, Registration, RoleKind
 from palio.web.verbs.notifications import addresses, footer, languages_of, title_of, write_mail
+from palio.web.verbs.unsubscribing import DIGEST
 
 LASTS = {NotificationSettings.Digest.DAILY: timedelta(days=1), NotificationSettings.Digest.WEEKLY: timedelta(days=7)}
 
@@ -51,7 +52,7 @@ def _write(user: int, digest: NotificationSettings.Digest, now: datetime) -> boo
             )
             is_daily = digest == NotificationSettings.Digest.DAILY
             subject = gettext("Your daily digest") if is_daily else gettext("Your weekly digest")
-            write_mail(f"digest/{now.isoformat()}", subject, text, [user])
+            write_mail(f"digest/{now.isoformat()}", subject, text, [user], kind=DIGEST)
     return True
 
 

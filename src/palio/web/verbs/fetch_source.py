@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from palio.core.bundle.model import Phase, SubmissionKind
 from palio.core.bundle.pick_phase import pick_phase
 from palio.core.errors import PalioError
+from palio.core.submission.reference import parse_image
 from palio.engines.sources.git import fetch_tag
 from palio.engines.sources.images import pin_image
 from palio.web.models import StoredFile, Team, User
 from palio.web.reading.bounded import SUBMISSIONS, without_folder
 from palio.web.storage.bundles import current_bundle
 from palio.web.storage.upload_folder import UploadFolder, room
+from palio.web.verbs import registry_accounts
 from palio.web.verbs.complete_upload import take_fetched
 from palio.web.verbs.engine_support import refuse_now
 from palio.web.verbs.uploads import most_bytes
@@ -44,7 +46,7 @@ def fetch_source(
         with SUBMISSIONS.taken_by(team.pk), room():
             folder.make()
             fetch = _of_git if is_git else _of_image
-            name, origin = fetch(source, folder, phase)
+            name, origin = fetch(source, folder, phase, team)
         file = take_fetched(
             team, user, folder.content.parent / name, origin, SubmissionKind.REFERENCE if not is_git else kind, phase
         )
@@ -56,14 +58,15 @@ def fetch_source(
     return file
 
 
-def _of_image(source: str, folder: UploadFolder, phase: Phase) -> tuple[str, dict[str, str]]:
-    found = pin_image(source, max_bytes=phase.rules.build.size_bytes, time_s=_FETCH_S)
+def _of_image(source: str, folder: UploadFolder, phase: Phase, team: Team) -> tuple[str, dict[str, str]]:
+    account = registry_accounts.credential(team, parse_image(source)[0].registry)
+    found = pin_image(source, max_bytes=phase.rules.build.size_bytes, time_s=_FETCH_S, account=account)
     name = f"{found.called.replace(':', '-')}.json"
     (folder.content.parent / name).write_bytes(found.document())
     return name, {"source": found.repository, "tag": found.tag, "digest": found.digest, "platform": found.platform}
 
 
-def _of_git(source: str, folder: UploadFolder, phase: Phase) -> tuple[str, dict[str, str]]:
+def _of_git(source: str, folder: UploadFolder, phase: Phase, _team: Team) -> tuple[str, dict[str, str]]:
     found = fetch_tag(source, folder.content.parent, max_bytes=most_bytes(phase), time_s=_FETCH_S)
     return found.archive.name, {"source": found.repository, "tag": found.tag, "commit": found.commit}
 

@@ -6,7 +6,7 @@ from django.utils import timezone
 from palio.core.errors import PalioError
 from palio.web.leaderboard.leaderboard import mark_changed
 from palio.web.models import Submission, User
-from palio.web.verbs import events
+from palio.web.verbs import events, notices
 
 REASON_CHARACTERS = 500
 
@@ -35,6 +35,7 @@ def disqualify(submission: Submission, actor: User, reason: str) -> None:
         submission.save(update_fields=["disqualified"])
         mark_changed(submission.challenge)
         events.record("submission.disqualified", actor=actor, submission=submission, reason=reason)
+        notices.judged(submission, at=timezone.now())
 
 
 def reinstate(submission: Submission, actor: User) -> None:
@@ -47,6 +48,7 @@ def reinstate(submission: Submission, actor: User) -> None:
         submission.save(update_fields=["disqualified"])
         mark_changed(submission.challenge)
         events.record("submission.reinstated", actor=actor, submission=submission, reason=reason)
+        notices.judged(submission, at=timezone.now())
 
 
 def _set_hidden(submission: Submission, actor: User, *, hidden: bool) -> None:

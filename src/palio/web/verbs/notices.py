@@ -1,9 +1,12 @@
 """The occasions that people are notified of, each in the transaction of what happened.
 
-No text contains a score: who may see it is decided when somebody looks.
+No text contains a score, because who may see it is decided when somebody looks; but for a re-score, which says what
+changed, where the team may read the scores at that time.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -11,10 +14,23 @@ from django.utils.translation import gettext
 
 from palio.core.attempt.states import State
 from palio.core.bundle.model import Phase
+from palio.web.language.sentences import said
 from palio.web.language.times import day
-from palio.web.models import Announcement, Attempt, Challenge, Event, Registration, User
+from palio.web.models import (
+    Announcement,
+    Attempt,
+    Challenge,
+    Event,
+    Message,
+    Registration,
+    Rescore,
+    Submission,
+    User,
+)
+from palio.web.storage.bundles import current_bundle
 from palio.web.verbs import events, webhooks
 from palio.web.verbs.notifications import Kind, Notice, members, notify, participants, title_of
+from palio.web.verbs.score_changes import ReadableScores, ScoreChange
 
 DEADLINE = "phase.closes-soon"  # the event
 
@@ -41,7 +57,7 @@ def finished(attempt: Attempt) -> None:
         challenge=submission.challenge,
         submission=submission,
         text=text,
-        more=more,
+        more=lambda: more,
         path=f"/s/{submission.pk}/",
         key=f"attempt/{attempt.identity}",
     )
@@ -55,6 +71,81 @@ def finished(attempt: Attempt) -> None:
         "failure": attempt.failure_shown if kind is Kind.FAILED else None,
     }
     event = webhooks.SCORED if kind is Kind.SCORED else webhooks.FAILED
+    webhooks.emit(event, submission.challenge, data, team=submission.team)
+
+
+def rescored(rescore: Rescore, changes: Sequence[ScoreChange]) -> None:
+    """The new scores of a re-score were applied. Tells each team what changed of what it can read."""
+    challenge, phase = rescore.challenge, rescore.phase
+    by_team: dict[str, list[ScoreChange]] = {}
+    for change in changes:
+        if change.differs:
+            by_team.setdefault(change.submission.team_id, []).append(change)
+    data = {"rescore": rescore.pk, "phase": phase, "url": f"{_address()}/c/{challenge.slug}/leaderboard/"}
+    every = [change.submission.pk for each in by_team.values() for change in each]
+    webhooks.emit_to(None, webhooks.RESCORED, challenge, data | {"submissions": every})
+    readable = ReadableScores(current_bundle(challenge), phase)
+    for each in by_team.values():
+        told = [(change.submission, line) for change in each if (line := readable.says(change))]
+        if not told:
+            continue
+        team = told[0][0].team
+        notice = Notice(
+            kind=Kind.RESCORED,
+            challenge=challenge,
+            submission=told[0][0] if len(told) == 1 else None,
+            text=partial(_rescored_text, phase, [line for _, line in told]),
+            more=partial(_rescored_lines, [line for _, line in told]),
+            path=f"/s/{told[0][0].pk}/" if len(told) == 1 else f"/c/{challenge.slug}/submissions/",
+            key=f"rescore/{rescore.pk}",
+        )
+        notify(notice, members(told[0][0]))
+        ids = [submission.pk for submission, _ in told]
+        webhooks.emit_to(team, webhooks.RESCORED, challenge, data | {"submissions": ids})
+
+
+def _rescored_text(phase: str, changes: Sequence[str]) -> str:
+    if len(changes) == 1:
+        return gettext("The phase “%(phase)s” was re-scored: %(change)s.") % {
+            "phase": phase,
+            "change": said(changes[0]),
+        }
+    form = gettext("The phase “%(phase)s” was re-scored: the scores of %(count)s submissions changed.")
+    return form % {"phase": phase, "count": len(changes)}
+
+
+def _rescored_lines(changes: Sequence[str]) -> str:
+    return "" if len(changes) == 1 else "\n".join(map(said, changes))
+
+
+def judged(submission: Submission, *, at: datetime) -> None:
+    """An organizer disqualified a submission, or reinstated it."""
+    reason = submission.disqualified
+    facts = {"file": submission.file.name, "phase": submission.phase, "reason": reason}
+    notice = Notice(
+        kind=Kind.JUDGED,
+        challenge=submission.challenge,
+        submission=submission,
+        text=lambda: (
+            (
+                gettext("“%(file)s” was disqualified in the phase “%(phase)s”: %(reason)s")
+                if reason
+                else gettext("“%(file)s” was reinstated and has a rank again.")
+            )
+            % facts
+        ),
+        path=f"/s/{submission.pk}/",
+        key=f"judged/{submission.pk}/{at.timestamp():.3f}",
+    )
+    notify(notice, members(submission))
+    data = {
+        "submission": submission.pk,
+        "url": f"{_address()}{notice.path}",
+        "phase": submission.phase,
+        "team": {"id": submission.team_id, "name": submission.team.name},
+        "reason": reason,
+    }
+    event = webhooks.DISQUALIFIED if reason else webhooks.REINSTATED
     webhooks.emit(event, submission.challenge, data, team=submission.team)
 
 
@@ -87,13 +178,29 @@ def announced(announcement: Announcement) -> None:
         kind=Kind.ANNOUNCEMENT,
         challenge=challenge,
         text=lambda: f"{title_of(challenge)}: {announcement.title}",
-        more=announcement.text,
+        more=lambda: announcement.text,
         path=f"/c/{challenge.slug}/announcements/",
         key=f"announcement/{announcement.pk}",
     )
     notify(notice, participants(challenge).exclude(pk=announcement.author_id))
     data = {"number": announcement.pk, "title": announcement.title, "text": announcement.text}
     webhooks.emit(webhooks.ANNOUNCED, challenge, data | {"url": f"{_address()}{notice.path}"})
+
+
+def messaged(message: Message) -> None:
+    """No webhook gets it: it is for people."""
+    notice = Notice(
+        kind=Kind.MESSAGE,
+        challenge=message.challenge,
+        text=lambda: (
+            gettext("Message from the organizers of “%(challenge)s”: %(title)s")
+            % {"challenge": title_of(message.challenge), "title": message.title}
+        ),
+        more=lambda: message.text,
+        path=f"/messages/{message.pk}/",
+        key=f"message/{message.pk}",
+    )
+    notify(notice, message.receivers.all())
 
 
 def closes_soon(challenge: Challenge, phase: Phase, end: datetime) -> bool:

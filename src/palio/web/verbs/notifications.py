@@ -27,8 +27,11 @@ _AT_A_TIME = 1000  # rows in one statement
 class Kind(StrEnum):
     SCORED = "scored"
     FAILED = "failed"
+    RESCORED = "rescored"
+    JUDGED = "judged"
     DECISION = "decision"
     ANNOUNCEMENT = "announcement"
+    MESSAGE = "message"
     DEADLINE = "deadline"
 
 
@@ -40,8 +43,11 @@ class Channel(StrEnum):
 SAYS: Mapping[Kind, str] = {
     Kind.SCORED: gettext_noop("A submission of your team was scored"),
     Kind.FAILED: gettext_noop("A submission of your team failed"),
+    Kind.RESCORED: gettext_noop("A re-score changed a score of your team"),
+    Kind.JUDGED: gettext_noop("An organizer disqualified or reinstated a submission of your team"),
     Kind.DECISION: gettext_noop("An organizer decided on your join request"),
     Kind.ANNOUNCEMENT: gettext_noop("A challenge that you joined has a new announcement"),
+    Kind.MESSAGE: gettext_noop("An organizer sent you a message"),
     Kind.DEADLINE: gettext_noop("A phase that you can submit to closes within 24 hours"),
 }
 
@@ -57,17 +63,34 @@ class Notice:
     text: Callable[[], str]
     path: str
     key: str
-    more: str = ""
+    more: Callable[[], str] = str  # empty
     submission: Submission | None = None
+
+
+@dataclass(frozen=True)
+class Reached:
+    """The ids of those who get a notification in their list, and by mail."""
+
+    listed: tuple[int, ...]
+    mailed: tuple[int, ...]
+
+
+def reached(kind: Kind, people: QuerySet[User]) -> Reached:
+    active = people.filter(is_active=True)
+    off = dict(NotificationSettings.objects.filter(user__in=active).values_list("user_id", "off"))
+    told = [*active.values_list("pk", flat=True)]
+    listed = tuple(user for user in told if f"{kind}/{Channel.PAGE}" not in off.get(user, ()))
+    if not settings.CONFIGURATION.mail_url:
+        return Reached(listed, ())
+    reachable = set(addresses().filter(user__in=active).values_list("user_id", flat=True))
+    chosen = (user for user in told if f"{kind}/{Channel.MAIL}" not in off.get(user, ()))
+    return Reached(listed, tuple(user for user in chosen if user in reachable))
 
 
 def notify(notice: Notice, people: QuerySet[User]) -> None:
     """Needs a transaction."""
-    active = people.filter(is_active=True)
-    off = dict(NotificationSettings.objects.filter(user__in=active).values_list("user_id", "off"))
-    told = [*active.values_list("pk", flat=True)]
-    shown = [user for user in told if f"{notice.kind}/{Channel.PAGE}" not in off.get(user, ())]
-    languages = languages_of(told)
+    found = reached(notice.kind, people)
+    languages = languages_of([*found.listed, *found.mailed])
     texts = {language: _said_in(language, notice.text) for language in set(languages.values())}
     Notification.objects.bulk_create(
         (
@@ -80,25 +103,22 @@ def notify(notice: Notice, people: QuerySet[User]) -> None:
                 path=notice.path,
                 key=notice.key,
             )
-            for user in shown
+            for user in found.listed
         ),
         batch_size=_AT_A_TIME,
         ignore_conflicts=True,
     )
-    if settings.CONFIGURATION.mail_url:
-        reachable = set(addresses().filter(user__in=active).values_list("user_id", flat=True))
-        mailed = [user for user in told if f"{notice.kind}/{Channel.MAIL}" not in off.get(user, ())]
-        for language, text in texts.items():
-            users = [user for user in mailed if user in reachable and languages[user] == language]
-            write_mail(notice.key, text, _said_in(language, lambda: _mail_text(notice)), users)
+    for language, text in texts.items():
+        users = [user for user in found.mailed if languages[user] == language]
+        write_mail(notice.key, text, _said_in(language, lambda: _mail_text(notice)), users, kind=notice.kind)
 
 
-def write_mail(key: str, subject: str, text: str, users: Iterable[int]) -> None:
-    """Needs a transaction."""
+def write_mail(key: str, subject: str, text: str, users: Iterable[int], *, kind: str = "") -> None:
+    """`kind` is what its receiver can unsubscribe from. Needs a transaction."""
     line = " ".join("".join(each if each.isprintable() else " " for each in subject).split())
     line = line if len(line) <= SUBJECT_CHARACTERS else f"{line[: SUBJECT_CHARACTERS - 1]}…"
     Mail.objects.bulk_create(
-        (Mail(user_id=user, key=key, subject=line, text=text) for user in users),
+        (Mail(user_id=user, key=key, kind=kind, subject=line, text=text) for user in users),
         batch_size=_AT_A_TIME,
         ignore_conflicts=True,
     )
@@ -163,7 +183,7 @@ def title_of(challenge: Challenge) -> str:
 
 def _mail_text(notice: Notice) -> str:
     address = settings.CONFIGURATION.address
-    parts = [notice.text(), notice.more, f"{address}{notice.path}"]
+    parts = [notice.text(), notice.more(), f"{address}{notice.path}"]
     return "\n\n".join(
         [
             *filter(None, parts),

@@ -23,8 +23,9 @@ from palio.web.leaderboard.leaderboard import Leaderboard, build_leaderboard, ma
 from palio.web.leaderboard.visibility import Visibility
 from palio.web.models import Attempt, Challenge, Purpose, Rescore, Submission, User
 from palio.web.storage.bundles import bundle_of, current_bundle
-from palio.web.verbs import events
+from palio.web.verbs import events, notices
 from palio.web.verbs.rerun import current_version, next_number, with_predictions
+from palio.web.verbs.score_changes import ScoreChange
 
 
 @dataclass(frozen=True)
@@ -124,18 +125,21 @@ def apply(rescore: Rescore, actor: User) -> None:
         latest = _latest(rescore)
         if refusal := in_the_way(latest):
             raise refusal
+        changes = []
         for attempt in latest:
             submission = Submission.objects.select_for_update().get(pk=attempt.submission_id)
             was_rescored_since = submission.counted is not None and submission.counted.number > attempt.number
             if was_rescored_since:  # re-run in the meantime, with the same version or a newer one
                 continue
             is_scored = attempt.state == State.SCORED
+            changes.append(ScoreChange(submission, submission.counted, attempt if is_scored else None))
             submission.counted = attempt if is_scored else None
             submission.charged = submission.charged or (is_scored and submission.migrated_from_id is None)
             submission.save(update_fields=["counted", "charged"])
         _decide(rescore, Rescore.State.APPLIED)
         mark_changed(rescore.challenge)
         events.record("rescore.applied", actor=actor, challenge=rescore.challenge, rescore=rescore.id)
+        notices.rescored(rescore, changes)
 
 
 def in_the_way(latest: Sequence[Attempt]) -> PalioError | None:

@@ -23,10 +23,14 @@ from palio.web.verbs.webhook_secrets import encrypted, new_secret
 MOST = 5  # of a team, and of a challenge
 TEST = "webhook.test"
 SCORED, FAILED = "submission.scored", "submission.failed"
+RESCORED, DISQUALIFIED, REINSTATED = "rescore.applied", "submission.disqualified", "submission.reinstated"
 ANNOUNCED, CLOSES, DECIDED = "announcement.made", "phase.closes-soon", "registration.decided"
 EVENTS: Mapping[str, str] = {
     SCORED: gettext_noop("A submission was scored"),
     FAILED: gettext_noop("A submission failed"),
+    RESCORED: gettext_noop("The new scores of a re-score were applied"),
+    DISQUALIFIED: gettext_noop("A submission was disqualified"),
+    REINSTATED: gettext_noop("A submission was reinstated"),
     ANNOUNCED: gettext_noop("An announcement was posted"),
     CLOSES: gettext_noop("A phase closes within 24 hours"),
     DECIDED: gettext_noop("A join request was approved or refused"),  # only for the challenge
@@ -100,7 +104,15 @@ def emit(event: str, challenge: Challenge, data: Mapping[str, Any], *, team: Tea
 
     Needs a transaction.
     """
-    owners = Q() if team is None else Q(team=None) | Q(team=team)
+    _emit(event, challenge, data, Q() if team is None else Q(team=None) | Q(team=team))
+
+
+def emit_to(owner: Team | None, event: str, challenge: Challenge, data: Mapping[str, Any]) -> None:
+    """Write the event only for the webhooks of the team, or of the challenge. Needs a transaction."""
+    _emit(event, challenge, data, Q(team=owner))
+
+
+def _emit(event: str, challenge: Challenge, data: Mapping[str, Any], owners: Q) -> None:
     for webhook in Webhook.objects.filter(owners, challenge=challenge).select_related("challenge"):
         if event in webhook.events:
             _write(webhook, event, data)

@@ -86,7 +86,7 @@ def _feedback(policy: FeedbackPolicy) -> str | dict[str, Any]:
     match policy.rule:
         case FeedbackRule.ROUNDED:
             return {"rule": policy.rule.value, "digits": policy.digits}
-        case FeedbackRule.LADDER:
+        case FeedbackRule.LADDER if not policy.is_parameter_free:
             return {"rule": policy.rule.value, "step": policy.step}
     return policy.rule.value
 

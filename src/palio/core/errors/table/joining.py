@@ -105,6 +105,26 @@ KINDS: dict[str, FailureKind] = {
         "A team's name must have 2 to {limit} visible characters.",
         "Choose another name.",
     ),
+    "registry-name-invalid": FailureKind(
+        _P,
+        "`{registry}` is not the name of a registry.",
+        "Enter the part of the image's name before the first slash, such as ghcr.io or registry.lab.example:5000; for "
+        "Docker Hub, docker.io.",
+        status=422,
+    ),
+    "registry-account-invalid": FailureKind(
+        _P,
+        "The account needs a username of at most {name_limit} characters without a colon, and a token or password "
+        "of at most {limit} characters, each on one line.",
+        "Create a token at the registry that may only pull, and enter it with the username that belongs to it.",
+        status=422,
+    ),
+    "registry-accounts-too-many": FailureKind(
+        _P,
+        "The team has accounts at {limit} registries already, the most that are allowed.",
+        "Delete one first.",
+        status=409,
+    ),
     "team-profile-invalid": FailureKind(
         _P,
         "The {field} {reason}.",

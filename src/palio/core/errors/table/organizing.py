@@ -1,4 +1,4 @@
-"""Organizing a challenge: publishing, settings, roles, announcements, disqualifying and re-scoring."""
+"""Organizing a challenge: publishing, settings, roles, announcements, messages, disqualifying and re-scoring."""
 
 from palio.core.errors.kinds import Cause, FailureKind
 
@@ -133,6 +133,33 @@ KINDS: dict[str, FailureKind] = {
         _O,
         "The text nests emphasis, links or quotes too deeply to be rendered.",
         "Write it with simpler formatting.",
+    ),
+    "message-incomplete": FailureKind(
+        _O,
+        "A message needs a title and a text.",
+        "Write both.",
+    ),
+    "message-audience-unknown": FailureKind(
+        _O,
+        "`{audience}` names no receivers.",
+        "Use one of {allowed}.",
+    ),
+    "message-team-unknown": FailureKind(
+        _O,
+        "The challenge has no team “{team}”.",
+        "Name a team as the leaderboard or the list of participants shows it.",
+    ),
+    "message-without-receivers": FailureKind(
+        _O,
+        "Nobody would get the message: {reason}.",
+        "Choose other receivers.",
+        status=409,
+    ),
+    "messages-too-many": FailureKind(
+        _O,
+        "The limit is reached: {limit} within 24 hours.",
+        "Send it after {time}.",
+        status=429,
     ),
     "webhook-url-refused": FailureKind(
         _U,

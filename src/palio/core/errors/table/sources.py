@@ -51,8 +51,8 @@ KINDS: dict[str, FailureKind] = {
     "registry-unauthorized": FailureKind(
         _P,
         "The registry does not let this platform pull `{image}`: it does not exist, or it is private.",
-        "Check the name. Make the image public, or ask the operator of the platform to let its account at this "
-        "registry pull the image. Palio stores no passwords of teams.",
+        "Check the name. Make the image public, add or renew your team's account at this registry on the team page, or "
+        "ask the operator of the platform to let its account pull the image.",
     ),
     "reference-not-found": FailureKind(
         _P,

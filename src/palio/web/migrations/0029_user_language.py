@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("palio", "0023_team_profiles"),
+        ("palio", "0028_named_trouble"),
     ]
 
     operations = [
