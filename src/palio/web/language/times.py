@@ -4,7 +4,9 @@ from datetime import date, datetime
 
 from django.contrib.humanize.templatetags.humanize import NaturalTimeFormatter
 from django.utils.timesince import timesince, timeuntil
-from django.utils.translation import pgettext
+from django.utils.translation import get_language, pgettext
+
+from palio.web.language.middleware import ENGLISH
 
 # Django's catalogs have the forms that follow “in” and “ago”, which differ from others in German.
 _AHEAD, _BEHIND = NaturalTimeFormatter.future_substrings, NaturalTimeFormatter.past_substrings
@@ -12,6 +14,8 @@ _AHEAD, _BEHIND = NaturalTimeFormatter.future_substrings, NaturalTimeFormatter.p
 
 def minute(time: datetime) -> str:
     """A time to the minute, in its own time zone."""
+    if (get_language() or ENGLISH) == ENGLISH:  # the leaderboard has hundreds
+        return f"{time:%Y-%m-%d %H:%M}"
     # Translators: how to write a date and time; see https://docs.python.org/3/library/datetime.html#format-codes
     return time.strftime(pgettext("date and time", "%Y-%m-%d %H:%M"))
 

@@ -36,10 +36,6 @@ class _Words:
         self.baseline, self.disqualified = word("baseline"), word("disqualified")
         self.is_english = get_language() == ENGLISH
 
-    def marked(self, text: str) -> str:
-        """A number with the decimal mark of the language."""
-        return text if self.is_english else figure(text)
-
 
 def rows_html(leaderboard: Leaderboard, statistics: Statistics, axis: Axis | None) -> Iterator[str]:
     """A `<tr>` for each row, escaped. With `axis`, intervals are drawn."""
@@ -147,14 +143,16 @@ def _name(row: Row, leaderboard: Leaderboard, words: _Words) -> str:
 
 def _cell(row: Row, column: Column, interval: tuple[float, float] | None, words: _Words, *, is_primary: bool) -> str:
     digits = f".{column.precision}f"
-    text = words.marked(f"{row.values[column.key]:{digits}}") if column.key in row.values else "–"
+    text = f"{row.values[column.key]:{digits}}" if column.key in row.values else "–"
+    ends = f"{interval[0]:{digits}} – {interval[1]:{digits}}" if interval else ""
+    if not words.is_english:
+        text, ends = figure(text), figure(ends)
     if not is_primary:
         rank = row.ranks.get(column.key)
         shown = f' title="{words.rank_here}">#{rank}' if rank else ">"
         text += f'<span class="place"{shown}</span>'
-    if interval:
-        low, high = (words.marked(f"{end:{digits}}") for end in interval)
-        text += f'<span class="interval">{low} – {high}</span>'
+    if ends:
+        text += f'<span class="interval">{ends}</span>'
     return f'<td class="number{" primary" if is_primary else ""}">{text}</td>'
 
 
