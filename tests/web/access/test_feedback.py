@@ -67,7 +67,7 @@ def exact_digits(rule: str) -> re.Pattern[str]:
         return re.compile("|".join(re.escape(each) for each in (f"{accuracy('little'):.3f}", "11.456", "12.3456")))
     (stored,) = LeaderboardStatistics.objects.filter(phase="Final")
     numbers += [of[end] for columns in stored.intervals.values() for of in columns.values() for end in ("low", "high")]
-    assert len(numbers) == 6 + 4  # two ranked teams, one column with intervals
+    assert len(numbers) == 6 + 6  # two ranked teams and a best score before them, one column with intervals
     digits = {f"{number:.5f}"[:-1] for number in numbers} | {f"{number:.3f}" for number in numbers}
     return re.compile("|".join(rf"(?<!\d){re.escape(each)}" for each in sorted(digits)))
 
