@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test azurite test-postgresql test-kubernetes proof storm check audit bench fuzz screenshots clean
+.PHONY: help setup demo test azurite test-postgresql test-kubernetes proof storm check messages audit bench fuzz screenshots clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ check: setup ## check format, lint, types, import contracts, spelling and wordin
 	@$(BIN)/lint-imports
 	@$(BIN)/codespell
 	@$(BIN)/python -m tests.wording
+
+messages: setup ## update and compile the translations of the pages, and list what has none
+	@$(BIN)/python -m tests.messages
 
 # An unreachable advisory service is a failure too: it does not mean that there are no advisories.
 audit: setup ## look up security advisories for the installed packages

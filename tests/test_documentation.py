@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 import pytest
+from PIL import Image
 from tests.conftest import ROOT
 from tests.submissions.attacks import read_attacks
 from tests.wording import GLOSSARY, Finding, findings, paths, read_rules
@@ -73,6 +74,16 @@ def test_tour_shows_every_screenshot() -> None:
         "terms",
     }
     assert taken - shown == variants | small
+
+
+def test_readme_shows_the_walk() -> None:
+    """An animated picture of at most 1 MB, with a text alternative."""
+    shown = re.findall(r"!\[([^\]]+)\]\((\S+\.webp)\)", text_of(ROOT / "README.md"))
+    ((alternative, path),) = shown
+    assert len(alternative) > 50
+    assert (ROOT / path).stat().st_size <= 1_000_000
+    with Image.open(ROOT / path) as picture:
+        assert getattr(picture, "n_frames", 1) >= 6
 
 
 @pytest.mark.parametrize(("page", "mark"), [("operate.md", next(iter(GENERATED))), ("queue.md", list(GENERATED)[1])])

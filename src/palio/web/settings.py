@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from palio.web.config.configuration import read_configuration
 from palio.web.config.data_folder import Folders
+from palio.web.config.languages import LANGUAGE_NAMES
 from palio.web.config.secret_key import read_secret
 
 CONFIGURATION = read_configuration()
@@ -44,6 +45,7 @@ MIDDLEWARE = [
     "palio.web.http.caching.CachingMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "palio.web.language.middleware.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -76,7 +78,11 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.messages.context_processors.messages",
                 "palio.web.pages.context.platform",
             ],
-            "builtins": ["palio.web.templatetags.palio"],
+            "builtins": [
+                "django.templatetags.i18n",
+                "django.templatetags.l10n",
+                "palio.web.templatetags.palio",
+            ],
         },
     }
 ]
@@ -240,10 +246,14 @@ CONTENT_SECURITY_POLICY = {
 
 # -- other
 
-LANGUAGE_CODE = "en"
+LANGUAGES = [*LANGUAGE_NAMES.items()]
+LANGUAGE_CODE = "en"  # of what is said outside of a request: see language.middleware
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_HTTPONLY = True
 TIME_ZONE = "UTC"
 USE_TZ = True
-USE_I18N = False
+USE_I18N = True
 STATIC_URL = "/static/"
 STATIC_ROOT = FOLDERS.static
 STATICFILES_DIRS = [_HERE / "static"]

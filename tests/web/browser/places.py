@@ -34,7 +34,7 @@ from palio.web.verbs.rescore import begin
 from palio.web.verbs.webhook_secrets import encrypted, new_secret
 
 MEDNIST = Path(__file__).resolve().parents[3] / "challenges" / "mednist"
-_MADE = ("input_data", "model_output", "reference_data", "submission_directory", "__pycache__")
+MADE = ("input_data", "model_output", "reference_data", "submission_directory", "__pycache__")
 _TEAMS = ("Sienese", "Contrada", "Onda", "Lupa", "Giraffa", "Torre", "Civetta")
 # As the catalog words them, with the facts that an engine gives.
 TOO_SLOW = PalioError(
@@ -85,7 +85,7 @@ class Platform:
 def make_platform(folder: Path) -> Platform:
     """MedNIST with nine teams, and submissions in every state."""
     bundle = folder / "mednist"
-    shutil.copytree(MEDNIST, bundle, ignore=shutil.ignore_patterns(*_MADE))
+    shutil.copytree(MEDNIST, bundle, ignore=shutil.ignore_patterns(*MADE))
     world = make_world(bundle)
     title = current_bundle(world.challenge).title
     for challenge in (world.challenge, world.other, world.draft):

@@ -1,7 +1,8 @@
 """`python -m tests.web.browser.screenshots [FOLDER [NAME...]]`: screenshots of the pages.
 
 Without arguments, as in `make screenshots`, it replaces those in docs/img/platform: each page in light and in desktop
-width, a few also in dark or on a phone. With a FOLDER, it takes all three of each page, or of the pages NAME.
+width, a few also in dark or on a phone, and the animated picture of README. With a FOLDER, it takes all three of each
+page, or of the pages NAME.
 """
 
 import os
@@ -34,7 +35,7 @@ def main(folder: Path, names: list[str], *, everything: bool) -> None:
     from django.test.utils import setup_databases, setup_test_environment, teardown_databases
     from PIL import Image
     from playwright.sync_api import sync_playwright
-    from tests.web.browser import looking
+    from tests.web.browser import animation, looking
     from tests.web.browser.dressing import beat, dress
     from tests.web.browser.places import make_platform
 
@@ -52,6 +53,7 @@ def main(folder: Path, names: list[str], *, everything: bool) -> None:
         flags = ["--no-sandbox", "--enable-features=OverlayScrollbar"]
         browser = driver.chromium.launch(executable_path="/usr/bin/chromium", args=flags)
         looks = {"": {}, "-dark": {"dark": True}, "-phone": {"size": looking.NARROW}}
+        address = f"http://127.0.0.1:{server.port}"
         platform = make_platform(Path(scratch))
         dress(platform, wrong=20)
         for place in _places(platform, names):
@@ -59,7 +61,6 @@ def main(folder: Path, names: list[str], *, everything: bool) -> None:
                 if suffix and not everything and suffix not in ALSO.get(place.name, ()):
                     continue
                 beat()
-                address = f"http://127.0.0.1:{server.port}"
                 with looking.context(browser, address, place.user, **how) as opened:  # type: ignore[arg-type]
                     look = looking.look(opened, place)
                     look.page.wait_for_timeout(300)
@@ -69,6 +70,8 @@ def main(folder: Path, names: list[str], *, everything: bool) -> None:
                     Image.open(target).convert("RGB").quantize(
                         256, Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.NONE
                     ).save(target, optimize=True)
+        if not names or animation.NAME in names:
+            animation.animate(browser, address, platform, Path(scratch), folder / animation.NAME)
         browser.close()
     server.terminate()
     teardown_databases(databases, verbosity=0)

@@ -8,6 +8,7 @@ import pytest
 from tests.run_folders import CASES, CLASSES
 from tests.web.browser.looking import context, look
 from tests.web.browser.places import Place, Platform, make_platform
+from tests.web.world import World
 
 from palio.web.models import Registration, Submission, User
 
@@ -100,16 +101,14 @@ def test_join_requests(chromium: "Browser", live_server: "LiveServer", platform:
     assert state(platform, world.dave) == "refused"
 
 
-def test_edit_date(chromium: "Browser", live_server: "LiveServer", platform: Platform) -> None:
-    alice, slug = platform.world.alice, platform.world.challenge.slug
-    with context(chromium, live_server.url, alice) as opened:
-        seen = look(opened, Place("edit", f"/c/{slug}/manage/edit/", alice))
-        ends = seen.page.locator("input[placeholder='no end']").first.get_attribute("id")
-        tab_to(seen.page, lambda at: at["id"] == ends)
+def test_edit_date(chromium: "Browser", live_server: "LiveServer", world: World) -> None:
+    with context(chromium, live_server.url, world.alice) as opened:
+        seen = look(opened, Place("edit", "/c/mednist/manage/edit/", world.alice))
+        tab_to(seen.page, lambda at: at["id"] == "phase-0-end")
         seen.page.keyboard.type("2031-05-01 10:00 UTC")
         enter(seen.page, "Review changes")
         seen.page.wait_for_selector("#review")
-        assert "2031-05-01" in seen.page.inner_text("#review")
+        assert "2031-05-01 10:00 UTC" in seen.page.inner_text("#review")
         assert seen.problems == []
 
 

@@ -256,9 +256,9 @@ def test_cancel_states_whether_it_counts(
     bob, address = browser(world.bob), f"/s/{running.pk}/"
     for path in ("", "live/?state=build"):
         page = bob.get(f"{address}{path}").text
-        assert ("it still counts toward your team&#x27;s limit" in page) is counts
+        assert ("it still counts toward your team's limit" in page) is counts
         assert ('name="counts" value="yes"' in page) is counts
-        assert ("It does not count toward your team&#x27;s limit" in page) is not counts
+        assert ("It does not count toward your team's limit" in page) is not counts
     without = bob.post(f"{address}cancel/", follow=True).text
     assert (escape(PalioError("cancel-counts").failure.message) in without) is counts
     assert (attempt_of(running).cancel_requested is None) is counts

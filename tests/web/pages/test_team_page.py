@@ -43,7 +43,7 @@ def test_page_entries_and_receipt(world: World, browser: Browser, page: str, tmp
     use(world, tmp_path)
     best = entry(world)
     text = browser().get(page).text
-    assert "Siena, Italy" in text
+    assert 'Siena, <span data-region="IT">Italy</span>' in text
     assert "0.750" in text
     assert "0.900" not in text
     receipt = browser().get(f"{page}receipts/{best.pk}.json")

@@ -9,6 +9,7 @@ from allauth.account.models import EmailAddress
 from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import override
 from tests.errors import code_of
 from tests.web.scored_submissions import add_submission, publish, scores, write_leaderboard_bundle
 from tests.web.world import World
@@ -53,6 +54,25 @@ def test_scored_tells_the_team(world: World, mail: None) -> None:
     assert (written.user, written.subject) == (world.bob, row.text)
     assert f"https://palio.example.org/s/{submission.pk}/" in written.text
     assert "0.5" not in written.text
+
+
+def test_each_person_told_in_their_language(world: World, mail: None, settings: Any) -> None:
+    settings.CONFIGURATION = replace(settings.CONFIGURATION, language="fr")
+    for user, language in ((world.bob, "de"), (world.bea, "")):
+        user.language = language
+        confirm(user)
+    submission = add_submission(world.team, scores=scores(0.5))
+    with override("en"):  # whoever causes it
+        notices.finished(submission.attempts.get())
+    texts = dict(Notification.objects.values_list("user__username", "text"))
+    assert texts == {
+        "bob": "„blobs-0.zip“ wurde in der Phase „Final“ bewertet.",
+        "bea": "«\xa0blobs-0.zip\xa0» a été notée dans la phase «\xa0Final\xa0».",
+    }
+    subjects = {name: text.replace("\xa0", " ") for name, text in texts.items()}
+    assert dict(Mail.objects.values_list("user__username", "subject")) == subjects
+    (german,) = Mail.objects.filter(user=world.bob)
+    assert "Wählen Sie, welche E-Mails Sie bekommen:" in german.text
 
 
 def test_failed_says_what_to_do(world: World, mail: None) -> None:

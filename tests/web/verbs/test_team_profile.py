@@ -74,7 +74,7 @@ def test_profile_form_and_api(world: World, browser: Browser) -> None:
     given = {"affiliation": "Siena", "country": "IT", "link": "https://unisi.example/"}
     bob.post(f"/teams/{world.team.pk}/profile/", given)
     page = browser(world.bea).get("/c/mednist/team/").text
-    assert "Siena, Italy" in page
+    assert 'Siena, <span data-region="IT">Italy</span>' in page
     assert 'href="https://unisi.example/" rel="nofollow noopener ugc"' in page
     changed = bob.put(f"/api/v1/teams/{world.team.pk}/profile", given | {"country": "FR"}, "application/json")
     assert changed.json()["country"] == "FR"

@@ -19,6 +19,7 @@ from palio.core.bundle.yaml_edit import with_value
 from palio.core.bundle.yaml_source import parse_bytes, read_yaml
 from palio.core.errors import PalioError, counted
 from palio.core.quantities import GIB, MIB
+from palio.core.sentences import Sentence
 
 TERMS = "terms"  # the name of the terms among the texts; pages are named by their file
 MAX_TEXT_CHARACTERS = 500_000
@@ -52,15 +53,18 @@ def _count(most: int | None) -> str:
     return "" if most is None else str(most)
 
 
+_STAGES = {"build": Sentence("Build"), "predict": Sentence("Predict"), "score": Sentence("Score")}
+
+
 def _of_stage(stage: str) -> Iterator[Field]:
     def limits(phase: Phase) -> Any:
         return getattr(phase.rules, stage)
 
     where = ("palio", "limits", stage)
-    title = stage.capitalize()
+    title = _STAGES[stage]
     yield Field(
         f"{stage}_time",
-        f"{title}: time",
+        Sentence("%(stage)s: time", stage=title),
         (*where, "time"),
         lambda of: f"{limits(of).time_s:g} s",
         duration,
@@ -68,7 +72,7 @@ def _of_stage(stage: str) -> Iterator[Field]:
     )
     yield Field(
         f"{stage}_memory",
-        f"{title}: memory",
+        Sentence("%(stage)s: memory", stage=title),
         (*where, "memory"),
         lambda of: _size(limits(of).memory_bytes),
         size,
@@ -77,7 +81,7 @@ def _of_stage(stage: str) -> Iterator[Field]:
     if stage != "build":
         yield Field(
             f"{stage}_cpus",
-            f"{title}: CPUs",
+            Sentence("%(stage)s: CPUs", stage=title),
             (*where, "cpus"),
             lambda of: f"{limits(of).cpus:g}",
             number(0.1, 1024),
@@ -87,11 +91,19 @@ def _of_stage(stage: str) -> Iterator[Field]:
 
 _TIME_EXAMPLE = "2026-03-31 23:59 UTC"
 FIELDS = (
-    Field("start", "Opens", ("start",), lambda of: _time(of.start), moment, example=_TIME_EXAMPLE),
-    Field("end", "Closes", ("end",), lambda of: _time(of.end), end_moment, may_be_empty=True, example=_TIME_EXAMPLE),
+    Field("start", Sentence("Opens"), ("start",), lambda of: _time(of.start), moment, example=_TIME_EXAMPLE),
+    Field(
+        "end",
+        Sentence("Closes"),
+        ("end",),
+        lambda of: _time(of.end),
+        end_moment,
+        may_be_empty=True,
+        example=_TIME_EXAMPLE,
+    ),
     Field(
         "max_submissions_per_day",
-        "Submissions per day",
+        Sentence("Submissions per day"),
         ("max_submissions_per_day",),
         lambda of: _count(of.max_submissions_per_day),
         integer(1, 1_000_000),
@@ -100,14 +112,14 @@ FIELDS = (
     ),
     Field(
         "max_submissions",
-        "Submissions in total",
+        Sentence("Submissions in total"),
         ("max_submissions",),
         lambda of: _count(of.max_submissions),
         integer(1, 1_000_000),
         may_be_empty=True,
         example="100",
     ),
-    *(each for stage in ("build", "predict", "score") for each in _of_stage(stage)),
+    *(each for stage in _STAGES for each in _of_stage(stage)),
 )
 _BY_KEY = {each.key: each for each in FIELDS}
 

@@ -8,6 +8,7 @@ rounded scores tells nothing. Which submissions a ladder shows, `leaderboard.lad
 from collections.abc import Mapping
 
 from palio.core.bundle.model import FeedbackPolicy, FeedbackRule
+from palio.core.sentences import Figure, Sentence
 
 _DECIMALS = 9  # of a step; digits after these come from binary fractions
 
@@ -51,23 +52,30 @@ def may_compare(policy: FeedbackPolicy) -> bool:
 
 def sentence(policy: FeedbackPolicy) -> str:
     """The rule in words; empty for exact scores."""
-    return {
-        FeedbackRule.EXACT: "",
-        FeedbackRule.ROUNDED: f"Participants see scores rounded to {policy.digits} "
-        f"decimal{'' if policy.digits == 1 else 's'}, and ranks of the rounded scores.",
-        FeedbackRule.LADDER: "Participants see a score only if it is better than the best shown one of its team by "
-        + _steps(policy),
-        FeedbackRule.NONE: "Participants see no scores until the organizers release them.",
-    }[policy.rule]
-
-
-def _steps(policy: FeedbackPolicy) -> str:
-    if policy.is_parameter_free:
-        return (
-            "more than one standard error of their difference on the same cases. It is rounded to the nearest 1/n, "
-            "where n is the number of hidden cases."
-        )
-    return f"more than {policy.step:g}; it is rounded to {policy.step:g}."
+    match policy.rule:
+        case FeedbackRule.EXACT:
+            return ""
+        case FeedbackRule.ROUNDED:
+            return Sentence.of_count(
+                "Participants see scores rounded to %(digits)s decimal, and ranks of the rounded scores.",
+                "Participants see scores rounded to %(digits)s decimals, and ranks of the rounded scores.",
+                policy.digits,
+                digits=str(policy.digits),
+            )
+        case FeedbackRule.LADDER if policy.is_parameter_free:
+            return Sentence(
+                "Participants see a score only if it is better than the best shown one of its team by more than one "
+                "standard error of their difference on the same cases. It is rounded to the nearest 1/n, where n is "
+                "the number of hidden cases."
+            )
+        case FeedbackRule.LADDER:
+            return Sentence(
+                "Participants see a score only if it is better than the best shown one of its team by more than "
+                "%(step)s; it is rounded to %(step)s.",
+                step=Figure(f"{policy.step:g}"),
+            )
+        case FeedbackRule.NONE:
+            return Sentence("Participants see no scores until the organizers release them.")
 
 
 def to_step(score: float, step: float) -> float:

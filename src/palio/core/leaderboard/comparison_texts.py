@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from palio.core.bundle.model import Column
-from palio.core.errors import counted
+from palio.core.sentences import Figure, Sentence
 
 if TYPE_CHECKING:
     from palio.core.leaderboard.compare import ComparedColumn
@@ -48,31 +48,54 @@ def _column(column: Column, found: "Difference | None", reason: str) -> dict[str
 def sentences(column: Mapping[str, Any], a: str, b: str) -> list[str]:
     """What the numbers of one column say; `column` is an object of `numbers`."""
     if column["p_value"] is None:
-        return [f"Not compared: {column['no_interval']}."]
-    found = []
+        return [Sentence("Not compared: %(reason)s.", reason=column["no_interval"])]
+    found = list[str]()
     if column["only_a"] is not None:
         found.append(
-            f"Only {a} is right on {column['only_a']:,} of {counted(column['cases'], 'case')}, only {b} on "
-            f"{column['only_b']:,}."
+            Sentence.of_count(
+                "Only %(a)s is right on %(only_a)s of %(cases)s case, only %(b)s on %(only_b)s.",
+                "Only %(a)s is right on %(only_a)s of %(cases)s cases, only %(b)s on %(only_b)s.",
+                column["cases"],
+                a=a,
+                b=b,
+                **{key: Figure(f"{column[key]:,}") for key in ("only_a", "only_b", "cases")},
+            )
         )
-    difference, cases = column["difference"], counted(column["cases"], "case")
+    difference, cases = column["difference"], column["cases"]
     p = p_text(column["p_value"])
-    p = p if p.startswith("<") else f"= {p}"
+    tested = {"p": Figure(p if p.startswith("<") else f"= {p}"), "test": column["test"]}
     if abs(difference) <= 1e-12:
-        found.append(f"Both have the same score (p {p}, {column['test']}).")
+        found.append(Sentence("Both have the same score (p %(p)s, %(test)s).", **tested))
     else:
         is_a_ahead = (difference > 0) == column["descending"]
         ahead, behind = (a, b) if is_a_ahead else (b, a)
         if column["p_value"] < SIGNIFICANT:
-            found.append(f"{ahead} is better than {behind} (p {p}, {column['test']}).")
+            found.append(
+                Sentence(
+                    "%(ahead)s is better than %(behind)s (p %(p)s, %(test)s).", ahead=ahead, behind=behind, **tested
+                )
+            )
         else:
-            found.append(f"{cases} cannot tell them apart (p {p}, {column['test']}).")
+            found.append(
+                Sentence.of_count(
+                    "%(cases)s case cannot tell them apart (p %(p)s, %(test)s).",
+                    "%(cases)s cases cannot tell them apart (p %(p)s, %(test)s).",
+                    cases,
+                    cases=Figure(f"{cases:,}"),
+                    **tested,
+                )
+            )
         if column["chance_reversed"] is not None:
             found.append(
-                f"The chance that {behind} is better than {ahead} in truth is {percent(column['chance_reversed'])}."
+                Sentence(
+                    "The chance that %(behind)s is better than %(ahead)s in truth is %(chance)s.",
+                    behind=behind,
+                    ahead=ahead,
+                    chance=percent(column["chance_reversed"]),
+                )
             )
     if column["no_interval"]:
-        found.append(f"No interval of the difference: {column['no_interval']}.")
+        found.append(Sentence("No interval of the difference: %(reason)s.", reason=column["no_interval"]))
     return found
 
 
@@ -84,7 +107,7 @@ def p_text(value: float) -> str:
 def percent(share: float) -> str:
     """`31 %`; a share that is neither 0 nor 1 is never shown as 0 % or 100 %."""
     if 0 < share < 0.01:
-        return "less than 1 %"
+        return Sentence("less than 1 %%")
     if 0.99 < share < 1:
-        return "more than 99 %"
-    return f"{share:.0%}".replace("%", " %")
+        return Sentence("more than 99 %%")
+    return Figure(f"{share:.0%}".replace("%", " %"))

@@ -7,9 +7,21 @@ from collections.abc import Sequence
 
 from palio.core.bundle.case_metrics import KINDS, WrittenMetric
 from palio.core.bundle.model import Column, StatisticsPolicy
-from palio.core.errors import counted
+from palio.core.sentences import Figure, Sentence
 
-_WORDS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_WORDS = (
+    Sentence("two"),
+    Sentence("three"),
+    Sentence("four"),
+    Sentence("five"),
+    Sentence("six"),
+    Sentence("seven"),
+    Sentence("eight"),
+    Sentence("nine"),
+    Sentence("ten"),
+    Sentence("eleven"),
+    Sentence("twelve"),
+)
 _EXACT, _ABOUT = {"accuracy", "recall_weighted"}, {"f1_weighted", "precision_weighted"}
 
 
@@ -30,15 +42,42 @@ def standing(ranges: Sequence[tuple[int, int] | None], cases: int | None) -> lis
     """A sentence about the ranges of all ranked rows, best first; none if some were not compared (None)."""
     if len(ranges) < 2 or None in ranges or not cases:
         return []
-    group, on = leading_group(ranges), counted(cases, "case")
-    if group == len(ranges):
-        everyone = "the two" if group == 2 else f"the first {group:,}" if group > 12 else f"all {_word(group)}"
-        return [f"{on} cannot tell {everyone} apart."]
-    if group > 1:
-        return [f"{on} cannot tell the first {_word(group)} apart."]
-    if ranges[0] == (1, 1):
-        return [f"{on} tell the first from all others."]
-    return [f"{on} cannot tell the first from some that stand below the second."]
+    group, on = leading_group(ranges), {"cases": Figure(f"{cases:,}")}
+    if group == len(ranges) == 2:
+        said = Sentence.of_count(
+            "%(cases)s case cannot tell the two apart.", "%(cases)s cases cannot tell the two apart.", cases, **on
+        )
+    elif group == len(ranges) <= 12:
+        said = Sentence.of_count(
+            "%(cases)s case cannot tell all %(teams)s apart.",
+            "%(cases)s cases cannot tell all %(teams)s apart.",
+            cases,
+            **on,
+            teams=_word(group),
+        )
+    elif group > 1:
+        said = Sentence.of_count(
+            "%(cases)s case cannot tell the first %(teams)s apart.",
+            "%(cases)s cases cannot tell the first %(teams)s apart.",
+            cases,
+            **on,
+            teams=_word(group),
+        )
+    elif ranges[0] == (1, 1):
+        said = Sentence.of_count(
+            "%(cases)s case tell the first from all others.",
+            "%(cases)s cases tell the first from all others.",
+            cases,
+            **on,
+        )
+    else:
+        said = Sentence.of_count(
+            "%(cases)s case cannot tell the first from some that stand below the second.",
+            "%(cases)s cases cannot tell the first from some that stand below the second.",
+            cases,
+            **on,
+        )
+    return [said]
 
 
 def worth_of_case(policy: StatisticsPolicy | None, primary: Column, cases: int | None, tasks: int = 1) -> float | None:
@@ -55,7 +94,10 @@ def worth_text(policy: StatisticsPolicy | None, primary: Column, cases: int | No
     if worth is None or policy is None:
         return ""
     name = WrittenMetric.parse(policy.metric_of(primary, primary) or "").name
-    return f"One case is worth {'' if name in _EXACT else 'about '}{worth:.2g}."
+    value = Figure(f"{worth:.2g}")
+    if name in _EXACT:
+        return Sentence("One case is worth %(worth)s.", worth=value)
+    return Sentence("One case is worth about %(worth)s.", worth=value)
 
 
 def suggested_policy(primary: Column) -> str:
@@ -71,4 +113,4 @@ def suggested_policy(primary: Column) -> str:
 
 
 def _word(number: int) -> str:
-    return _WORDS[number - 2] if 2 <= number <= 12 else f"{number:,}"
+    return _WORDS[number - 2] if 2 <= number <= 12 else Figure(f"{number:,}")

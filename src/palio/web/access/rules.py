@@ -71,6 +71,7 @@ RULES: Mapping[str, Rule] = {
     # -- the site
     "list-challenges": Rule(ANYONE, names=("home", "robots", "sitemap", "styleguide")),
     "health": Rule(ANYONE),
+    "language": Rule(ANYONE, scope=BROWSERS_ONLY),
     "openapi-json": Rule(ANYONE),
     "api-root": Rule(ANYONE),
     # -- challenges and joining them

@@ -9,6 +9,7 @@ from datetime import timedelta
 from django.db import OperationalError
 from django.http import HttpResponse
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from palio.core.errors import PalioError
 from palio.web.http.errors import error_json
@@ -17,9 +18,9 @@ from palio.web.models import ApiToken
 
 PREFIX = "palio_"
 SCOPES = {
-    "read": "read everything that you can see",
-    "submit": "submit, cancel and withdraw",
-    "organize": "manage challenges; for operators, also invite people and manage accounts",
+    "read": gettext_noop("read everything that you can see"),
+    "submit": gettext_noop("submit, cancel and withdraw"),
+    "organize": gettext_noop("manage challenges; for operators, also invite people and manage accounts"),
 }
 _SEEN_EVERY = timedelta(minutes=1)  # resolution of `last_used`
 

@@ -22,6 +22,7 @@ from palio.engines import ENGINES
 from palio.engines.named import TABLE as NAMED
 from palio.engines.named import NamedEngines
 from palio.web.config import values as takes
+from palio.web.config.languages import LANGUAGE_NAMES
 from palio.web.config.log_format import LOG_FORMATS
 from palio.web.config.values import Reader, ValueRefusedError, is_loopback
 
@@ -110,6 +111,12 @@ class Configuration:
         secret=True,
     )
     max_upload_gib: float = _setting(takes.number(0.001, 1024), 20.0, "maximum size of an uploaded file in GiB")
+    language: str = _setting(
+        takes.one_of(*LANGUAGE_NAMES),
+        "en",
+        "language of pages for readers who ask for none that Palio has, and of mail to people who have chosen none: "
+        "`en`, `de` or `fr`",
+    )
     mail_url: str = _setting(takes.mail, "", "smtp://user:password@host:587; no mail is sent if not set", secret=True)
     mail_from: str = _setting(takes.text, "", "sender address of mail")
     webhook_http: bool = _setting(takes.flag, False, "allow webhooks with http:// URLs, which are not encrypted")

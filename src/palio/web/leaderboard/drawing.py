@@ -1,8 +1,10 @@
 """The first places of a leaderboard as one SVG, without a script, a link or another file."""
 
 from django.template.loader import render_to_string
+from django.utils.translation import gettext, ngettext
 
 from palio.core.leaderboard.ranking import rank_text
+from palio.web.language.numbers import number
 from palio.web.leaderboard.request import LeaderboardRequest
 from palio.web.leaderboard.visibility import Visibility
 
@@ -26,7 +28,7 @@ def leaderboard_svg(wanted: LeaderboardRequest) -> str:
                 "rank": rank_text(row.rank, found.statistics.ranges.get(row.entry.attempt)),
                 "name": row.name if len(row.name) <= _NAME else f"{row.name[: _NAME - 1]}…",
                 "baseline": row.entry.baseline,
-                "score": f"{value:.{primary.precision}f}",
+                "score": number(value, f".{primary.precision}f"),
                 "at": _x(axis.at(value)) if axis and interval else None,
                 "ends": [_x(axis.at(end)) for end in interval] if axis and interval else None,
             }
@@ -44,12 +46,17 @@ def leaderboard_svg(wanted: LeaderboardRequest) -> str:
 
 def _note(wanted: LeaderboardRequest, shown: int, *, public: bool) -> str:
     if not public:
-        return "The organizers have not published these scores."
+        return gettext("The organizers have not published these scores.")
     if not shown:
-        return "No scores in this phase yet."
+        return gettext("No scores in this phase yet.")
     teams = wanted.snapshot.leaderboard.teams
-    intervals = "; lines are 95 % intervals" if wanted.snapshot.axis else ""
-    return f"{teams} team{'' if teams == 1 else 's'}{intervals}"
+    if wanted.snapshot.axis:
+        form = ngettext(
+            "%(count)s team; lines are 95 %% intervals", "%(count)s teams; lines are 95 %% intervals", teams
+        )
+    else:
+        form = ngettext("%(count)s team", "%(count)s teams", teams)
+    return form % {"count": teams}
 
 
 def _x(percentage: float) -> float:

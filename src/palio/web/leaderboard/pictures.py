@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.utils.translation import gettext
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,7 +74,7 @@ def _blobs(ranked: Ranked) -> "Figure":
     axes.plot(range(1, len(ranked.names) + 1), range(len(ranked.names)), color=_COLORS["line"], linewidth=1, zorder=0)
     axes.set_xlim(0.3, ranks + 0.7)
     _whole_numbers(axes)
-    axes.set_xlabel("rank, if the cases were drawn again", color=_COLORS["soft"], fontsize=9)
+    axes.set_xlabel(gettext("rank, if the cases were drawn again"), color=_COLORS["soft"], fontsize=9)
     return figure
 
 
@@ -90,7 +91,7 @@ def _significance(ranked: Ranked) -> "Figure":
     axes.scatter(range(1, count + 1), range(count), s=(side / 4) ** 2, color=_COLORS["soft"], linewidths=0)
     axes.set_xlim(0.4, count + 0.6)
     _whole_numbers(axes)
-    axes.set_xlabel("place on the leaderboard", color=_COLORS["soft"], fontsize=9)
+    axes.set_xlabel(gettext("place on the leaderboard"), color=_COLORS["soft"], fontsize=9)
     return figure
 
 
@@ -100,7 +101,7 @@ def _podium(ranked: Ranked) -> "Figure":
     left = [0.0] * len(ranked.names)
     for rank, opacity in enumerate((1.0, 0.55, 0.25)):
         shares = [of_team[rank] if rank < len(of_team) else 0.0 for of_team in ranked.frequencies]
-        label = ("first", "second", "third")[rank]
+        label = (gettext("first"), gettext("second"), gettext("third"))[rank]
         axes.barh(
             range(len(ranked.names)), shares, left=left, height=0.7, color=_COLORS["accent"], alpha=opacity, label=label
         )
@@ -109,7 +110,7 @@ def _podium(ranked: Ranked) -> "Figure":
     axes.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}".replace("%", " %"))
     legend = axes.legend(loc="lower right", frameon=False, fontsize=9, labelcolor=_COLORS["ink"])
     legend.set_zorder(3)
-    axes.set_xlabel("share of redraws of the cases", color=_COLORS["soft"], fontsize=9)
+    axes.set_xlabel(gettext("share of redraws of the cases"), color=_COLORS["soft"], fontsize=9)
     return figure
 
 
@@ -125,7 +126,9 @@ def _orders(ranked: Ranked) -> "Figure":
         axes.plot(places, shown, color=color, linestyle=style, linewidth=2 if strong else 1, marker="o", markersize=4)
     if any(rank and rank > rows for _, of_team in ranked.orders for rank in of_team):
         axes.set_ylim(rows + 0.5, -0.5)
-        axes.set_yticks([*axes.get_yticks(), rows], [*(label.get_text() for label in axes.get_yticklabels()), "lower"])
+        axes.set_yticks(
+            [*axes.get_yticks(), rows], [*(label.get_text() for label in axes.get_yticklabels()), gettext("lower")]
+        )
     axes.set_xlim(-0.1, len(ranked.orders) - 0.7)
     titles = [title if len(title) <= _NAME else f"{title[: _NAME - 1]}…" for title, _ in ranked.orders]
     axes.set_xticks(places, titles, rotation=20 if len(titles) > 3 else 0, ha="right" if len(titles) > 3 else "center")

@@ -10,15 +10,16 @@ from django.http import Http404, HttpResponse
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.functional import cached_property
+from django.utils.translation import get_language, gettext
 
 from palio import __version__
 from palio.core.bundle.feedback import sentence
 from palio.core.bundle.leaderboards import primary_of
 from palio.core.bundle.model import Bundle, Column, Leaderboard, Phase
 from palio.core.bundle.pick_phase import find_phase, pick_phase
-from palio.core.errors import counted
 from palio.core.leaderboard.ranking import Entry, Row
 from palio.core.leaderboard.standing import standing, suggested_policy, worth_of_case, worth_text
+from palio.core.sentences import Figure, Sentence
 from palio.web.http.request import Request
 from palio.web.leaderboard.entries import read_shown
 from palio.web.leaderboard.formats import csv_text
@@ -108,8 +109,14 @@ class LeaderboardRequest:
         policy, tasks = self.phase.rules.statistics, len(self.phase.tasks)
         ranked = [row for row in found.leaderboard.rows if row.rank is not None]  # all, whatever was searched for
         if self.group:
+            of_group = {"group": ": ".join(self.group), "cases": Figure(f"{cases or 0:,}")}
             return [
-                f"Within {': '.join(self.group)}, {counted(cases or 0, 'case')}. Rank ranges are only for all cases."
+                Sentence.of_count(
+                    "Within %(group)s, %(cases)s case. Rank ranges are only for all cases.",
+                    "Within %(group)s, %(cases)s cases. Rank ranges are only for all cases.",
+                    cases or 0,
+                    **of_group,
+                )
             ]
         said = standing([found.statistics.compared_range(row.entry.attempt, self.metric) for row in ranked], cases)
         primary = self.snapshot.leaderboard.primary
@@ -126,6 +133,7 @@ class LeaderboardRequest:
         of its reader."""
         shown = [
             __version__,
+            get_language(),
             *self.snapshot.revision,
             self.phase.name,
             self.board.key,
@@ -198,16 +206,19 @@ class LeaderboardRequest:
         if self.visibility not in {Visibility.ALL, Visibility.PUBLIC} or not has_scores or found.axis is not None:
             return ""
         if policy is None:
-            return "No intervals and no rank ranges: the challenge names no file with a result for each case."
+            return gettext("No intervals and no rank ranges: the challenge names no file with a result for each case.")
         if policy.metric_of(primary, primary) is None:
-            return f"No intervals and no rank ranges: the challenge names no metric for {primary.title}."
+            form = gettext("No intervals and no rank ranges: the challenge names no metric for %(column)s.")
+            return form % {"column": primary.title}
         is_withheld = self.visibility is Visibility.PUBLIC and not self.phase.rules.feedback.is_exact
         if found.statistics.is_pending or is_withheld:
             return ""
         reason = found.statistics.no_intervals
         if self.visibility is Visibility.ALL and reason:
-            return f"No intervals and no rank ranges: {reason}."
-        return "No intervals and no rank ranges: the results of single cases could not be used. The organizers see why."
+            return gettext("No intervals and no rank ranges: %(reason)s.") % {"reason": reason}
+        return gettext(
+            "No intervals and no rank ranges: the results of single cases could not be used. The organizers see why."
+        )
 
     @property
     def suggestion(self) -> str:

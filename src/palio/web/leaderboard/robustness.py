@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from django.utils.functional import cached_property
+from django.utils.translation import get_language, gettext, gettext_noop
 
 from palio.core.leaderboard.rank_details import RankDetails
 from palio.core.leaderboard.ranking import Row
@@ -18,7 +19,7 @@ from palio.web.leaderboard.visibility import Visibility
 
 DRAWN = 30  # teams in a picture; the tables of numbers have all
 FIRST_COLUMNS = ("team", "rank", "rank_first", "rank_last", "significantly_better_than", "chance_next_is_better")
-BY_CASE = "Mean rank over the cases"
+BY_CASE_KEY, BY_CASE = "by_case", gettext_noop("Mean rank over the cases")
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Robustness:
         columns = sorted(self.leaderboard.columns, key=lambda column: column != self.leaderboard.primary)
         found = [Order(each.key, each.title, tuple(row.ranks.get(each.key) for row in self.rows)) for each in columns]
         if self.details.ranks_by_case:
-            found.insert(1, Order("by_case", BY_CASE, self.details.ranks_by_case))
+            found.insert(1, Order(BY_CASE_KEY, BY_CASE, self.details.ranks_by_case))
         return tuple(order for order in found if any(order.ranks))
 
     @cached_property
@@ -80,7 +81,10 @@ class Robustness:
                     [details.frequency(place, rank) for rank in range(1, last + 1)] for place in range(len(rows))
                 ],
                 better=details.better[: len(rows)],
-                orders=[(order.title, order.ranks[: len(rows)]) for order in self.orders],
+                orders=[
+                    (gettext(order.title) if order.key == BY_CASE_KEY else order.title, order.ranks[: len(rows)])
+                    for order in self.orders
+                ],
             )
         )
 
@@ -139,6 +143,7 @@ def robustness(wanted: LeaderboardRequest) -> Robustness | None:
     if not wanted.snapshot.leaderboard.shows_primary:
         return None
     key = f"robustness/{wanted.challenge.pk}/{wanted.phase.index}/{wanted.board.key}/{wanted.visibility}"
+    key += f"/{get_language()}"  # the pictures have words
     return cached(key, wanted.snapshot.revision, lambda: _robustness(wanted))
 
 

@@ -1,4 +1,4 @@
-"""A leaderboard, rendered once for each revision and each kind of reader, and cached: the only cache on the way.
+"""A leaderboard, rendered once for each revision, kind of reader and language, and cached: the only cache on the way.
 
 docs/design-notes.md has the measurements. While a new revision is rendered, other readers get the previous one.
 """
@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from django.utils.html import escape
+from django.utils.translation import get_language, gettext
 
 from palio.core.bundle.model import Column, Phase
 from palio.core.bundle.model import Leaderboard as BundleLeaderboard
@@ -110,13 +111,22 @@ class Snapshot:
             orders = {key: tuple(place for place in order if place in found) for key, order in orders.items()}
         if keys is None:
             narrowed = replace(self, orders=orders)
-            vars(narrowed).update(html=self.html, json=self.json)  # the same rows
+            vars(narrowed).update(_html=self._html, json=self.json)  # the same rows
             return narrowed
         return replace(self, leaderboard=board, orders=orders)
 
-    @cached_property
+    @property
     def html(self) -> tuple[bytes, ...]:
-        return tuple(row.encode() for row in rows_html(self.leaderboard, self.statistics, self.axis))
+        """In the reader's language."""
+        language = get_language() or ""
+        if language not in self._html:
+            rows = rows_html(self.leaderboard, self.statistics, self.axis)
+            self._html[language] = tuple(row.encode() for row in rows)
+        return self._html[language]
+
+    @cached_property
+    def _html(self) -> dict[str, tuple[bytes, ...]]:
+        return {}
 
     @cached_property
     def json(self) -> tuple[str, ...]:
@@ -211,8 +221,10 @@ def _marked(row: bytes, receipt: str) -> bytes:
     row = row.replace(b"<tr>", b'<tr class="own">', 1).replace(
         b'<tr class="group-end">', b'<tr class="own group-end">', 1
     )
-    link = f' <a class="small" href="{escape(receipt)}">receipt</a>'.encode() if receipt else b""
-    return row.replace(b"</th>", b' <span class="badge own">your team</span>' + link + b"</th>", 1)
+    own, shown = gettext("your team"), gettext("receipt")
+    link = f' <a class="small" href="{escape(receipt)}">{shown}</a>' if receipt else ""
+    mark = f' <span class="badge own">{own}</span>{link}</th>'
+    return row.replace(b"</th>", mark.encode(), 1)
 
 
 def _orders(leaderboard: Leaderboard) -> dict[str, tuple[int, ...]]:

@@ -15,6 +15,7 @@ from palio.core.bundle.feedback import shown_interval
 from palio.core.bundle.model import Column, FeedbackPolicy, Leaderboard, Phase, StatisticsPolicy
 from palio.core.leaderboard.rank_details import RankDetails
 from palio.core.leaderboard.ranking import Entry, Row
+from palio.core.sentences import Sentence
 from palio.web.leaderboard.visibility import shown_columns
 from palio.web.models import Challenge, LeaderboardStatistics
 
@@ -110,7 +111,7 @@ def for_participants(exact: Statistics, rows: Sequence[Row], policy: FeedbackPol
     has_some = any(intervals.values())
     return Statistics(
         intervals=intervals,
-        no_ranges="Rank ranges are not shown, because they would tell more than the scores shown here.",
+        no_ranges=Sentence("Rank ranges are not shown, because they would tell more than the scores shown here."),
         methods=exact.methods if has_some else (),
     )
 

@@ -11,6 +11,8 @@ from palio.web.models.ids import LENGTH, new_id
 class User(AbstractUser):
     """A person with an account. The username is public; the e-mail address, if any, is not."""
 
+    language = models.CharField(max_length=8, blank=True)  # of mail; empty: the platform's
+
     class Meta:
         constraints = [
             models.UniqueConstraint(

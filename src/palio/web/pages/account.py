@@ -3,6 +3,7 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
 from palio.web.access.tokens import SCOPES
@@ -35,7 +36,7 @@ def tokens(request: HttpRequest) -> HttpResponse:
         secret, refused = perform(act)
     context = {
         "tokens": valid_tokens(user).order_by("-created"),
-        "scopes": SCOPES,
+        "scopes": {scope: gettext(says) for scope, says in SCOPES.items()},
         "days": _DAYS,
         "secret": secret,
         "refused": refused,
@@ -49,7 +50,7 @@ def revoke(request: Request[ApiToken], token: str) -> HttpResponse:
 
     def act() -> str:
         revoke_token(found, actor=signed_in(request))
-        return f"Token “{found.name}” revoked."
+        return gettext("Token “%(name)s” revoked.") % {"name": found.name}
 
     return redirect_after(request, "pages:tokens", act)
 

@@ -6,6 +6,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils.translation import get_language
 
 from palio.core.errors import PalioError
 
@@ -22,6 +23,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
         invited = request.session.get(INVITED)
         with transaction.atomic():
+            user.language = get_language() or ""
             saved = super().save_user(request, user, form, commit)
             taken = bool(invited and commit and take_for_account(invited, saved))
             if settings.CONFIGURATION.sign_up != "open" and not taken:

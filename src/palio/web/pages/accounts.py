@@ -7,6 +7,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path, reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
 from palio.web.http.request import signed_in
@@ -52,19 +53,28 @@ def change(request: HttpRequest, name: str) -> HttpResponse:
                 return ""
             case "off" | "on" as wanted:
                 accounts.set_active(person, wanted == "on", actor=actor)
-                return f"Account {person.username} {'reactivated' if wanted == 'on' else 'deactivated'}."
+                form = (
+                    gettext("Account %(user)s reactivated.")
+                    if wanted == "on"
+                    else gettext("Account %(user)s deactivated.")
+                )
+                return form % {"user": person.username}
             case "no-second-factor":
                 accounts.remove_second_factors(person, actor=actor)
-                return f"Two-factor authentication of {person.username} removed."
+                return gettext("Two-factor authentication of %(user)s removed.") % {"user": person.username}
             case "may-publish" | "may-not-publish" as wanted:
                 accounts.set_publisher(person, wanted == "may-publish", actor=actor)
-                may = "can now" if wanted == "may-publish" else "can no longer"
-                return f"{person.username} {may} publish challenges."
+                may, may_not = (
+                    gettext("%(user)s can now publish challenges."),
+                    gettext("%(user)s can no longer publish challenges."),
+                )
+                return (may if wanted == "may-publish" else may_not) % {"user": person.username}
         return ""
 
     said, refused = perform(act)
     if link:
-        return _show(request, link, f"Password reset link for {person.username}, valid once within three days")
+        said = gettext("Password reset link for %(user)s, valid once within three days") % {"user": person.username}
+        return _show(request, link, said)
     if refused:
         show_error(request, refused)
     elif said:
@@ -81,7 +91,7 @@ def invite(request: HttpRequest) -> HttpResponse:
     link, refused = perform(act)
     if refused:
         show_error(request, refused)
-    return _show(request, link, "Invitation link for one account, valid once within two weeks")
+    return _show(request, link, gettext("Invitation link for one account, valid once within two weeks"))
 
 
 @require_POST

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 
 from django.http import HttpResponse
 from django.urls import path
+from django.utils.translation import gettext, ngettext
 
-from palio.core.errors import counted
 from palio.web.http.csv_cells import csv_blocks
 from palio.web.http.request import Request
+from palio.web.language.numbers import figure, number
+from palio.web.language.times import day
+from palio.web.language.words import word
 from palio.web.models import Challenge
-from palio.web.queries.activity import COLUMNS, OUTCOMES, Activity, Period, activity, rows
+from palio.web.queries.activity import COLUMNS, OUTCOMES, Activity, Period, ScoreBin, activity, rows
 
 _HEIGHT = 40.0  # of a drawing that is 100 wide
 _GAP = 0.12  # of a bar's width
@@ -54,8 +57,22 @@ def submissions_drawn(found: Activity) -> Bars | None:
     labels = [_period_label(period) for period in found.periods]
     busiest = max(found.periods, key=lambda period: period.total)
     total = sum(period.total for period in found.periods)
-    summary = f"{counted(total, 'submission')} since {found.periods[0].first}; most, {busiest.total}, {when(busiest)}"
-    return _bars(columns, labels, str(found.periods[0].first), str(found.periods[-1].last), summary)
+    facts = {"first": day(busiest.first), "last": day(busiest.last), "most": busiest.total}
+    facts |= {"count": number(total, ","), "since": day(found.periods[0].first)}
+    if busiest.first == busiest.last:
+        summary = ngettext(
+            "%(count)s submission since %(since)s; most, %(most)s, on %(first)s",
+            "%(count)s submissions since %(since)s; most, %(most)s, on %(first)s",
+            total,
+        )
+    else:
+        summary = ngettext(
+            "%(count)s submission since %(since)s; most, %(most)s, from %(first)s to %(last)s",
+            "%(count)s submissions since %(since)s; most, %(most)s, from %(first)s to %(last)s",
+            total,
+        )
+    first, last = day(found.periods[0].first), day(found.periods[-1].last)
+    return _bars(columns, labels, first, last, summary % facts)
 
 
 def scores_drawn(found: Activity) -> Bars | None:
@@ -63,24 +80,38 @@ def scores_drawn(found: Activity) -> Bars | None:
     bins = found.scores.bins
     if not bins:
         return None
-    labels = [f"{each.low:g} to {each.high:g}: {counted(each.count, 'submission')}" for each in bins]
+    labels = [_bin_label(each) for each in bins]
     columns = [[(each.count, "score")] for each in bins]
     likeliest = max(bins, key=lambda each: each.count)
-    summary = (
-        f"{counted(found.scores.count, 'score')} between {bins[0].low:g} and {bins[-1].high:g}; most, "
-        f"{likeliest.count}, from {likeliest.low:g} to {likeliest.high:g}"
-    )
-    return _bars(columns, labels, f"{bins[0].low:g}", f"{bins[-1].high:g}", summary)
+    summary = ngettext(
+        "%(count)s score between %(least)s and %(greatest)s; most, %(most)s, from %(low)s to %(high)s",
+        "%(count)s scores between %(least)s and %(greatest)s; most, %(most)s, from %(low)s to %(high)s",
+        found.scores.count,
+    ) % {
+        "count": number(found.scores.count, ","),
+        "least": figure(bins[0].low_text),
+        "greatest": figure(bins[-1].high_text),
+        "most": likeliest.count,
+        "low": figure(likeliest.low_text),
+        "high": figure(likeliest.high_text),
+    }
+    return _bars(columns, labels, figure(bins[0].low_text), figure(bins[-1].high_text), summary)
 
 
-def when(period: Period) -> str:
-    return f"on {period.first}" if period.first == period.last else f"from {period.first} to {period.last}"
+def _bin_label(of: ScoreBin) -> str:
+    return ngettext(
+        "%(low)s to %(high)s: %(count)s submission", "%(low)s to %(high)s: %(count)s submissions", of.count
+    ) % {"low": figure(of.low_text), "high": figure(of.high_text), "count": number(of.count, ",")}
 
 
 def _period_label(period: Period) -> str:
-    parts = ", ".join(f"{count} {outcome}" for outcome, count in period.counts.items() if count) or "none"
-    days = str(period.first) if period.first == period.last else f"{period.first} to {period.last}"
-    return f"{days}: {parts}"
+    parts = ", ".join(f"{count} {word(outcome)}" for outcome, count in period.counts.items() if count) or gettext(
+        "none"
+    )
+    if period.first == period.last:
+        return f"{day(period.first)}: {parts}"
+    facts = {"first": day(period.first), "last": day(period.last), "counts": parts}
+    return gettext("%(first)s to %(last)s: %(counts)s") % facts
 
 
 def _bars(

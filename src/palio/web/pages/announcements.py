@@ -3,6 +3,7 @@
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
 from palio.core.errors import PalioError
@@ -52,7 +53,7 @@ def delete(request: Request[Challenge], challenge: str, number: int) -> HttpResp
 
     def act() -> str:
         announcing.delete(said, actor=signed_in(request))
-        return f"Announcement “{said.title}” deleted."
+        return gettext("Announcement “%(title)s” deleted.") % {"title": said.title}
 
     return redirect_after(request, reverse("pages:dashboard-announcements", args=[challenge]), act)
 

@@ -4,9 +4,11 @@ from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
 from palio.web.http.request import Request, signed_in
+from palio.web.language.words import word
 from palio.web.models import Challenge, Invitation, RoleKind
 from palio.web.pages.actions import perform, redirect_after, show_error
 from palio.web.pages.dashboard import dashboard_context
@@ -22,9 +24,9 @@ def _show(request: Request[Challenge], link: str = "") -> HttpResponse:
     context = {
         "challenge": found,
         "roles": found.roles.select_related("user", "granted_by").order_by("granted"),
-        "visibilities": [(value.value, says) for value, says in challenge_settings.SAYS.items()],
-        "joinings": [(value.value, says) for value, says in challenge_settings.JOINING_SAYS.items()],
-        "kinds": [(kind.value, roles.SAYS[kind]) for kind in RoleKind],
+        "visibilities": [(value.value, gettext(says)) for value, says in challenge_settings.SAYS.items()],
+        "joinings": [(value.value, gettext(says)) for value, says in challenge_settings.JOINING_SAYS.items()],
+        "kinds": [(kind.value, gettext(roles.SAYS[kind])) for kind in RoleKind],
         "invitations": invitations.open_invitations(Q(challenge=found, team=None)),
         "link": link,
     }
@@ -36,7 +38,7 @@ def visibility(request: Request[Challenge], challenge: str) -> HttpResponse:
     def act() -> str:
         wanted = request.POST.get("visibility", "")
         changed = challenge_settings.set_visibility(request.subject, wanted, actor=signed_in(request))
-        return f"The challenge is now {changed.visibility}."
+        return gettext("The challenge is now %(visibility)s.") % {"visibility": word(changed.visibility)}
 
     return redirect_after(request, _back(request), act)
 
@@ -46,7 +48,7 @@ def joining(request: Request[Challenge], challenge: str) -> HttpResponse:
     def act() -> str:
         wanted = request.POST.get("joining", "")
         challenge_settings.set_joining(request.subject, wanted, actor=signed_in(request))
-        return "Registration settings saved."
+        return gettext("Registration settings saved.")
 
     return redirect_after(request, _back(request), act)
 
@@ -56,7 +58,7 @@ def grant(request: Request[Challenge], challenge: str) -> HttpResponse:
     def act() -> str:
         username, kind = request.POST.get("username", ""), request.POST.get("kind", "")
         role = roles.grant(request.subject, username, kind, actor=signed_in(request))
-        return f"{role.user.username} now has the role {role.kind}."
+        return gettext("%(user)s now has the role %(role)s.") % {"user": role.user.username, "role": word(role.kind)}
 
     return redirect_after(request, _back(request), act)
 
@@ -66,7 +68,7 @@ def revoke(request: Request[Challenge], challenge: str) -> HttpResponse:
     def act() -> str:
         username = request.POST.get("username", "")
         roles.revoke(request.subject, username, actor=signed_in(request))
-        return f"Role of {username} removed."
+        return gettext("Role of %(user)s removed.") % {"user": username}
 
     return redirect_after(request, _back(request), act)
 

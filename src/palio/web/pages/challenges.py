@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.urls import path
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext
 
 from palio.core.bundle.model import SubmissionKind
 from palio.core.bundle.pick_phase import OPEN, phase_state, pick_phase
@@ -65,7 +66,7 @@ def _page(request: Request[Challenge], index: int) -> HttpResponse:
     context = {
         "challenge": challenge,
         "bundle": bundle,
-        "title": bundle.pages[index].title if bundle.pages else "Overview",
+        "title": bundle.pages[index].title if bundle.pages else gettext("Overview"),
         "html": _without_title(rendered_page(challenge, version, index), bundle.title) if bundle.pages else "",
         "is_first": index == 0,
         "phase": phase,

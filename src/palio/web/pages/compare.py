@@ -3,11 +3,14 @@
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import path
+from django.utils.translation import gettext
 
 from palio.core.errors import PalioError
 from palio.core.leaderboard.axis import Axis
 from palio.core.leaderboard.comparison_texts import p_text, percent
 from palio.web.http.request import Request
+from palio.web.language.numbers import figure, number
+from palio.web.language.sentences import said
 from palio.web.leaderboard.request import leaderboard_request
 from palio.web.models import Challenge
 from palio.web.queries.compare import Choice, choices, chosen, comparison
@@ -53,21 +56,22 @@ def _shown(column: dict[str, object]) -> dict[str, object]:
     digits = f".{column['precision']}f"
     more = f"+.{int(str(column['precision'])) + 1}f"
     texts: dict[str, object] = {
-        side: f"{column[side]:{digits}}" if isinstance(column[side], float) else "–" for side in ("a", "b")
+        side: number(value, digits) if isinstance(value := column[side], float) else "–" for side in ("a", "b")
     }
     if not isinstance(difference, float):
         return column | {"texts": texts}
-    texts["difference"] = f"{difference:{more}}".replace("-", "−")
+    texts["difference"] = number(difference, more).replace("-", "−")
     p_value, chance = column["p_value"], column["chance_reversed"]
-    texts["p"] = p_text(p_value) if isinstance(p_value, float) else ""
-    texts["reversed"] = percent(chance) if isinstance(chance, float) else ""
+    texts["p"] = figure(p_text(p_value)) if isinstance(p_value, float) else ""
+    texts["reversed"] = said(percent(chance)) if isinstance(chance, float) else ""
     drawn = None
     if isinstance(interval, list):
         low, high = interval
-        texts["interval"] = f"{low:{more}} to {high:{more}}".replace("-", "−")
+        ends = {"low": number(low, more), "high": number(high, more)}
+        texts["interval"] = (gettext("%(low)s to %(high)s") % ends).replace("-", "−")
         axis = Axis.around([0.0, low, high])
         drawn = {
-            "ticks": [(axis.at(float(tick)), tick.replace("-", "−")) for tick in axis.ticks],
+            "ticks": [(axis.at(float(tick)), figure(tick).replace("-", "−")) for tick in axis.ticks],
             "zero": axis.at(0.0),
             "low": axis.at(low),
             "high": axis.at(high),

@@ -8,10 +8,12 @@ from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_POST
 
-from palio.core.errors import FAILURES, Cause, counted, party
+from palio.core.errors import FAILURES, Cause, party
 from palio.web.http.request import Request, signed_in
+from palio.web.language.numbers import number
 from palio.web.models import Challenge, Submission, User
 from palio.web.pages.actions import redirect_after
 from palio.web.pages.dashboard import dashboard_context
@@ -62,32 +64,38 @@ def rerun_several(request: Request[Challenge], challenge: str) -> HttpResponse:
         chosen.select_related("challenge", "file"), lambda each: act(each, actor), lambda each: each.file.name
     )
     if result.done:
-        again = "re-scored" if act is rescore_one else "re-run"
-        messages.success(request, f"{counted(result.done, 'submission')} will be {again}.")
+        rescored = ngettext(
+            "%(count)s submission will be re-scored.", "%(count)s submissions will be re-scored.", result.done
+        )
+        rerun_all = ngettext(
+            "%(count)s submission will be re-run.", "%(count)s submissions will be re-run.", result.done
+        )
+        messages.success(request, (rescored if act is rescore_one else rerun_all) % {"count": number(result.done, ",")})
     for refused in result.refused[:_REFUSALS_SAID]:
         messages.error(request, f"{refused.name}: {refused.message}")
     if (more := len(result.refused) - _REFUSALS_SAID) > 0:
-        messages.error(request, f"{counted(more, 'more was', 'more were')} refused.")
+        said = ngettext("%(count)s more was refused.", "%(count)s more were refused.", more)
+        messages.error(request, said % {"count": number(more, ",")})
     if not result.done and not result.refused:
-        messages.warning(request, "No submissions selected. Select some, then choose an action.")
+        messages.warning(request, gettext("No submissions selected. Select some, then choose an action."))
     query = submissions.SubmissionFilter.of(request.POST.dict()).query()
     return redirect(f"{reverse('pages:dashboard-submissions', args=[found.slug])}?{query}")
 
 
 def _score(attempt: Any, key: str, precision: int) -> str:
     scores = attempt.submission.counted.scores if attempt.submission.counted else None
-    return f"{scores[key]:.{precision}f}" if scores and key in scores else "–"
+    return number(scores[key], f".{precision}f") if scores and key in scores else "–"
 
 
 def _heads(primary: str, *, descending: bool) -> list[tuple[str, str, bool, bool]]:
     """Per column: title, sort key, whether the largest come first, whether it is a number."""
     return [
-        ("File", "file", False, False),
-        ("Team", "team", False, False),
-        ("Phase", "phase", False, False),
-        ("State", "state", False, False),
+        (gettext("File"), "file", False, False),
+        (gettext("Team"), "team", False, False),
+        (gettext("Phase"), "phase", False, False),
+        (gettext("State"), "state", False, False),
         (f"{primary} {'↑' if descending else '↓'}", submissions.SCORE, descending, True),
-        ("Submitted", "created", True, False),
+        (gettext("Submitted"), "created", True, False),
     ]
 
 
@@ -102,32 +110,32 @@ def _head(wanted: submissions.SubmissionFilter, title: str, key: str, falling: b
 
 @require_POST
 def run_again(request: Request[Submission], submission: str) -> HttpResponse:
-    return _perform(request, rerun, "The submission will be re-run.")
+    return _perform(request, rerun, gettext("The submission will be re-run."))
 
 
 @require_POST
 def score_again(request: Request[Submission], submission: str) -> HttpResponse:
-    return _perform(request, rescore_one, "The submission will be re-scored.")
+    return _perform(request, rescore_one, gettext("The submission will be re-scored."))
 
 
 @require_POST
 def hide(request: Request[Submission], submission: str) -> HttpResponse:
     """`do` is `hide` or `show`."""
     if request.POST.get("do") == "show":
-        return _perform(request, judge.unhide, "The submission is shown on the leaderboard again.")
-    return _perform(request, judge.hide, "The submission is hidden from the leaderboard.")
+        return _perform(request, judge.unhide, gettext("The submission is shown on the leaderboard again."))
+    return _perform(request, judge.hide, gettext("The submission is hidden from the leaderboard."))
 
 
 @require_POST
 def disqualify(request: Request[Submission], submission: str) -> HttpResponse:
     """`do` is `disqualify`, with a `reason`, or `reinstate`."""
     if request.POST.get("do") == "reinstate":
-        return _perform(request, judge.reinstate, "The submission is no longer disqualified.")
+        return _perform(request, judge.reinstate, gettext("The submission is no longer disqualified."))
     reason = request.POST.get("reason", "")
     return _perform(
         request,
         lambda found, actor: judge.disqualify(found, actor, reason),
-        "The submission is disqualified and has no rank.",
+        gettext("The submission is disqualified and has no rank."),
     )
 
 
@@ -135,7 +143,9 @@ def disqualify(request: Request[Submission], submission: str) -> HttpResponse:
 def baseline(request: Request[Submission], submission: str) -> HttpResponse:
     """`do` is `mark` or `unmark`."""
     marks = request.POST.get("do") != "unmark"
-    said = "The submission is now a baseline." if marks else "The submission counts for its team again."
+    said = (
+        gettext("The submission is now a baseline.") if marks else gettext("The submission counts for its team again.")
+    )
     return _perform(request, lambda found, actor: set_baseline(found, actor, baseline=marks), said)
 
 

@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path
+from django.utils.translation import gettext
 
 from palio.core.bundle.edit import FIELDS, Edit, Field, has_editable_phases, shown_values, texts_of
 from palio.core.bundle.model import Bundle
@@ -79,7 +80,7 @@ def _published(request: Request[Challenge], wanted: Edit) -> HttpResponse:
         confirm="confirm" in request.POST,
         actor=signed_in(request),
     )
-    messages.success(request, f"Version {done.version.number} published.")
+    messages.success(request, gettext("Version %(number)s published.") % {"number": done.version.number})
     for warning in done.warnings:
         messages.warning(request, warning)
     return redirect("pages:challenge-versions", request.subject.slug)

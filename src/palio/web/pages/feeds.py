@@ -8,9 +8,12 @@ from django.http import HttpResponse
 from django.urls import path, reverse
 from django.utils.feedgenerator import Atom1Feed
 from django.utils.text import Truncator
+from django.utils.translation import override
 from icalendar import Calendar, Event
 
+from palio.web.config.languages import LANGUAGE_NAMES
 from palio.web.http.request import Request
+from palio.web.language.middleware import ENGLISH
 from palio.web.leaderboard.drawing import leaderboard_svg
 from palio.web.leaderboard.request import leaderboard_request, private
 from palio.web.models import Challenge
@@ -87,10 +90,13 @@ def _uid(challenge: Challenge, *parts: str) -> uuid.UUID:
 
 
 def drawn_leaderboard(request: Request[Challenge], challenge: str) -> HttpResponse:
-    """The first places of a leaderboard, as an SVG for other sites and READMEs."""
+    """The first places of a leaderboard, as an SVG for other sites and READMEs: in English, or as `lang` says."""
     wanted = leaderboard_request(request, request.GET.get("phase"))
     headers = {"Content-Security-Policy": _DRAWING_POLICY}
-    return private(HttpResponse(leaderboard_svg(wanted), "image/svg+xml; charset=utf-8", headers=headers))
+    language = request.GET.get("lang", "")
+    with override(language if language in LANGUAGE_NAMES else ENGLISH):
+        drawn = leaderboard_svg(wanted)
+    return private(HttpResponse(drawn, "image/svg+xml; charset=utf-8", headers=headers))
 
 
 urls = [

@@ -4,6 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.utils.http import urlencode
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 
 from palio.web.models import Invitation, User
@@ -40,8 +41,12 @@ def _follow(request: HttpRequest, found: Invitation, code: str, user: User | Non
     def act() -> str:
         invitations.accept(code, user, terms_digest=digest, whole_team=whole_team)
         if team and whole_team:
-            return f"Your team is now part of “{team.name}”."
-        return f"You joined the team “{team.name}”." if team else "You joined the challenge."
+            return gettext("Your team is now part of “%(team)s”.") % {"team": team.name}
+        return (
+            gettext("You joined the team “%(team)s”.") % {"team": team.name}
+            if team
+            else gettext("You joined the challenge.")
+        )
 
     return redirect_after(request, reverse("pages:own-team" if team else "pages:challenge", args=[challenge.slug]), act)
 

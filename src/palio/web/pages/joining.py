@@ -3,6 +3,7 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
 from palio.web.http.request import Request, signed_in
@@ -34,8 +35,10 @@ def _join(request: HttpRequest, challenge: Challenge, user: User) -> str:
     digest = request.POST.get("terms", "") if request.POST.get("accepted") else ""
     registration = joining.join(challenge, user, terms_digest=digest)
     if registration.state == Registration.State.APPROVED:
-        return "You joined the challenge in a team of your own. You can submit now, or invite others to your team."
-    return "Join request sent. An organizer will review it."
+        return gettext(
+            "You joined the challenge in a team of your own. You can submit now, or invite others to your team."
+        )
+    return gettext("Join request sent. An organizer will review it.")
 
 
 @require_POST
@@ -47,7 +50,7 @@ def accept_terms(request: Request[Challenge], challenge: str) -> HttpResponse:
 
     def act() -> str:
         joining.accept_terms(registration, request.POST.get("terms", ""))
-        return "Terms accepted."
+        return gettext("Terms accepted.")
 
     return redirect_after(request, reverse("pages:challenge-terms", args=[found.slug]), act)
 
@@ -58,7 +61,7 @@ def withdraw(request: Request[Challenge], challenge: str) -> HttpResponse:
 
     def act() -> str:
         joining.withdraw(found, signed_in(request))
-        return "You withdrew from the challenge. Your submissions stay until you withdraw them."
+        return gettext("You withdrew from the challenge. Your submissions stay until you withdraw them.")
 
     return redirect_after(request, reverse("pages:challenge", args=[found.slug]), act)
 

@@ -11,6 +11,7 @@ from django.template.loader import render_to_string
 from django.urls import path, reverse
 from django.utils.cache import get_conditional_response
 from django.utils.text import slugify
+from django.utils.translation import gettext
 
 from palio.core.bundle.feedback import sentence
 from palio.core.bundle.leaderboards import leaderboards_of
@@ -18,6 +19,8 @@ from palio.core.bundle.model import Column, Leaderboard
 from palio.core.leaderboard.axis import Axis
 from palio.core.leaderboard.ranking import Entry, Row
 from palio.web.http.request import Request
+from palio.web.language.numbers import number
+from palio.web.language.times import minute
 from palio.web.leaderboard.charts import Line, Point, dots_html, line_over_time
 from palio.web.leaderboard.formats import receipt_address
 from palio.web.leaderboard.html import primary_first
@@ -128,15 +131,21 @@ def _file(wanted: LeaderboardRequest, kind: str, content_type: str, content: byt
 
 def _headings(wanted: LeaderboardRequest) -> list[Heading]:
     found = wanted.view.leaderboard
-    moved = [Heading("24 h", "", "", number=False, note="movement in the last 24 hours")] if found.movements else []
-    receipts = [Heading("Receipt", "", "", number=False, note="signed statement of what was evaluated")]
+    moved = (
+        [Heading("24 h", "", "", number=False, note=gettext("movement in the last 24 hours"))]
+        if found.movements
+        else []
+    )
+    receipts = [
+        Heading(gettext("Receipt"), "", "", number=False, note=gettext("signed statement of what was evaluated"))
+    ]
     receipts = receipts if wanted.visibility is Visibility.ALL else []
     return [
-        _heading(wanted, "Rank", BY_RANK, rising=True, number=False),
-        _heading(wanted, "Team", BY_TEAM, rising=True, number=False),
+        _heading(wanted, gettext("Rank"), BY_RANK, rising=True, number=False),
+        _heading(wanted, gettext("Team"), BY_TEAM, rising=True, number=False),
         *(_column(wanted, column) for column in primary_first(found.columns, found.primary)),
-        _heading(wanted, "Entries", BY_ENTRIES, rising=False, number=True),
-        _heading(wanted, "Last", BY_LAST, rising=False, number=False),
+        _heading(wanted, gettext("Entries"), BY_ENTRIES, rising=False, number=True),
+        _heading(wanted, gettext("Last"), BY_LAST, rising=False, number=False),
         *moved,
         *(_heading(wanted, each.title, answer_column(each), rising=True, number=False) for each in found.questions),
         *receipts,
@@ -246,7 +255,7 @@ def _best_over_time(wanted: LeaderboardRequest) -> Line | None:
         Point(
             entry.submitted,
             entry.scores[found.primary.key],
-            f"{score}{f' [{interval}]' if interval else ''}, {team}, {when:%Y-%m-%d %H:%M} UTC",
+            f"{score}{f' [{interval}]' if interval else ''}, {team}, {minute(when)} UTC",
             "",
             wanted.view.statistics.interval(entry.attempt, found.primary),
         )
@@ -263,10 +272,10 @@ def _best_rows(wanted: LeaderboardRequest) -> list[tuple[datetime, str, str, str
 
     def ends(entry: Entry) -> str:
         interval = wanted.view.statistics.interval(entry.attempt, found.primary)
-        return ", ".join(f"{end:{digits}}" for end in interval or ())
+        return " – ".join(number(end, digits) for end in interval or ())
 
     return [
-        (entry.submitted, names.get(entry.team, "–"), f"{entry.scores[found.primary.key]:{digits}}", ends(entry))
+        (entry.submitted, names.get(entry.team, "–"), number(entry.scores[found.primary.key], digits), ends(entry))
         for entry in found.records
     ]
 
@@ -280,12 +289,13 @@ def _history(wanted: LeaderboardRequest) -> Line | None:
     primary = wanted.board.primary
     if primary.hidden:
         return None
+    digits = f".{primary.precision}f"
     address = reverse("pages:submission", kwargs={"submission": "SUBMISSION"})  # once, as there may be many
     points = [
         Point(
             created,
             scores[primary.key],
-            f"{scores[primary.key]:.{primary.precision}f}, {created:%Y-%m-%d %H:%M} UTC{f', {note}' if note else ''}",
+            f"{number(scores[primary.key], digits)}, {minute(created)} UTC{f', {note}' if note else ''}",
             address.replace("SUBMISSION", submission),
         )
         for submission, created, scores, note in own_scores(wanted)

@@ -5,13 +5,15 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_POST
 
-from palio.core.errors import counted
 from palio.web.http.request import signed_in
+from palio.web.language.numbers import number
 from palio.web.models import NotificationSettings, Role
 from palio.web.pages.actions import redirect_after
 from palio.web.queries import notifications as queries
+from palio.web.verbs import accounts
 from palio.web.verbs import notifications as verbs
 
 _ON_A_PAGE = 50
@@ -34,7 +36,8 @@ def read(request: HttpRequest) -> HttpResponse:
     """Mark the notifications named by `notification` as read, or all if none is named."""
     count = verbs.mark_read(signed_in(request), request.POST.getlist("notification") or None)
     if count > 1:
-        messages.success(request, f"{counted(count, 'notification')} marked as read.")
+        said = ngettext("%(count)s notification marked as read.", "%(count)s notifications marked as read.", count)
+        messages.success(request, said % {"count": number(count, ",")})
     return redirect("pages:notifications")
 
 
@@ -43,8 +46,9 @@ def show_settings(request: HttpRequest) -> HttpResponse:
     found = verbs.settings_of(user)
     chosen = queries.choices(found)
     context = {
-        "rows": [(kind, says, chosen[kind]) for kind, says in verbs.SAYS.items()],
+        "rows": [(kind, gettext(says), chosen[kind]) for kind, says in verbs.SAYS.items()],
         "mail_address": queries.mail_address(user),
+        "mail_language": verbs.languages_of([user.pk])[user.pk],
         "digest": found.digest,
         "digests": NotificationSettings.Digest.values,
         "is_organizer": Role.objects.filter(user=user).exists() or found.digest != NotificationSettings.Digest.OFF,
@@ -61,7 +65,9 @@ def change(request: HttpRequest) -> HttpResponse:
     def act() -> str:
         off = {each for each in shown if each not in on} | {each for each in before.off if each not in shown}
         verbs.change_settings(user, off=off, digest=request.POST.get("digest", before.digest))
-        return "Notification settings saved."
+        if "language" in request.POST:
+            accounts.set_language(user, request.POST["language"])
+        return gettext("Notification settings saved.")
 
     return redirect_after(request, "pages:notification-settings", act)
 

@@ -5,10 +5,11 @@ from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_POST
 
-from palio.core.errors import counted
 from palio.web.http.request import Request, signed_in
+from palio.web.language.numbers import number
 from palio.web.models import Challenge, Registration, Role
 from palio.web.pages.dashboard import dashboard_context
 from palio.web.queries.participants import registrations
@@ -50,12 +51,13 @@ def decide_join_requests(request: Request[Challenge], challenge: str) -> HttpRes
         chosen = chosen.filter(state=Registration.State.PENDING)
     result = decide_several(chosen, approve=approve, actor=actor)
     if result.done:
-        said = "approved" if approve else "refused"
-        messages.success(request, f"{counted(result.done, 'join request')} {said}.")
+        approved = ngettext("%(count)s join request approved.", "%(count)s join requests approved.", result.done)
+        refused_all = ngettext("%(count)s join request refused.", "%(count)s join requests refused.", result.done)
+        messages.success(request, (approved if approve else refused_all) % {"count": number(result.done, ",")})
     for refused in result.refused:
         messages.error(request, refused.message)
     if not result.done and not result.refused:
-        messages.warning(request, "No one selected. Select people, then choose an action.")
+        messages.warning(request, gettext("No one selected. Select people, then choose an action."))
     return redirect(reverse("pages:participants", args=[found.slug]))
 
 

@@ -7,6 +7,7 @@ from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path
+from django.utils.translation import gettext
 
 from palio.core.errors import PalioError
 from palio.web.http.request import Request, signed_in
@@ -55,9 +56,10 @@ def _received(request: HttpRequest, challenge: Challenge | None) -> HttpResponse
 def _published(request: HttpRequest, publication: Publication) -> HttpResponse:
     version = publication.version
     if publication.is_new:
-        messages.success(request, f"Version {version.number} published.")
+        messages.success(request, gettext("Version %(number)s published.") % {"number": version.number})
     else:
-        messages.info(request, f"This bundle is identical to version {version.number}. Nothing was changed.")
+        said = gettext("This bundle is identical to version %(number)s. Nothing was changed.")
+        messages.info(request, said % {"number": version.number})
     for warning in publication.warnings:
         messages.warning(request, warning)
     return redirect("pages:challenge", version.challenge.slug)

@@ -3,6 +3,7 @@
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import path, reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
 from palio.core.bundle.model import SubmissionKind
@@ -32,7 +33,7 @@ def save(request: Request[Team], team: str) -> HttpResponse:
     def act() -> str:
         given = (request.POST.get(name, "") for name in ("registry", "username", "secret"))
         saved = registry_accounts.save(found, *given, actor=signed_in(request))
-        return f"Account at {saved.registry} saved."
+        return gettext("Account at %(registry)s saved.") % {"registry": saved.registry}
 
     return redirect_after(request, _back(found), act)
 
@@ -44,7 +45,7 @@ def delete(request: Request[Team], team: str, account: str) -> HttpResponse:
     def act() -> str:
         if found is not None:  # else it is gone already
             registry_accounts.delete(found, actor=signed_in(request))
-        return "Account deleted."
+        return gettext("Account deleted.")
 
     return redirect_after(request, _back(request.subject), act)
 

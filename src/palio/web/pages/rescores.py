@@ -3,6 +3,7 @@
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
 from palio.web.http.request import Request, signed_in
@@ -72,7 +73,7 @@ def apply(request: Request[Rescore], challenge: str, rescore: str) -> HttpRespon
 
     def act() -> str:
         verbs.apply(found, signed_in(request))
-        return "New scores applied."
+        return gettext("New scores applied.")
 
     return redirect_after(request, reverse("pages:rescore", args=[challenge, found.pk]), act)
 
@@ -83,7 +84,7 @@ def discard(request: Request[Rescore], challenge: str, rescore: str) -> HttpResp
 
     def act() -> str:
         verbs.discard(found, signed_in(request))
-        return "New scores discarded. The leaderboard has not changed."
+        return gettext("New scores discarded. The leaderboard has not changed.")
 
     return redirect_after(request, reverse("pages:rescore", args=[challenge, found.pk]), act)
 

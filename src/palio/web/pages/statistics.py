@@ -7,30 +7,43 @@ from django.shortcuts import render
 from django.urls import path
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import slugify
+from django.utils.translation import gettext, gettext_noop
 
 from palio.core.leaderboard.comparison_texts import percent
 from palio.core.leaderboard.ranking import rank_text
 from palio.web.http.csv_cells import csv_blocks
 from palio.web.http.request import Request
+from palio.web.language.numbers import number
+from palio.web.language.sentences import said
 from palio.web.leaderboard.request import leaderboard_request, private
-from palio.web.leaderboard.robustness import DRAWN, FIRST_COLUMNS, Robustness, robustness
+from palio.web.leaderboard.robustness import BY_CASE_KEY, DRAWN, FIRST_COLUMNS, Order, Robustness, robustness
 from palio.web.models import Challenge
 
 _PICTURES = {
     "blobs": (
-        "Rank frequencies",
-        "How often each team has each rank if the cases are drawn again. The larger a disc, the more often. This shows "
-        "chance; the rank range is the statement about a rank.",
+        gettext_noop("Rank frequencies"),
+        gettext_noop(
+            "How often each team has each rank if the cases are drawn again. The larger a disc, the more often. This "
+            "shows chance; the rank range is the statement about a rank."
+        ),
     ),
     "significance": (
-        "Significant differences",
-        "A square in a team's row: it is significantly better than the team at that place, after Holm's correction for "
-        "all pairs. A dot marks the team itself. No square: these cases cannot tell the two apart.",
+        gettext_noop("Significant differences"),
+        gettext_noop(
+            "A square in a team's row: it is significantly better than the team at that place, after Holm's correction "
+            "for all pairs. A dot marks the team itself. No square: these cases cannot tell the two apart."
+        ),
     ),
-    "podium": ("Podium", "How often each team is first, second or third if the cases are drawn again."),
+    "podium": (
+        gettext_noop("Podium"),
+        gettext_noop("How often each team is first, second or third if the cases are drawn again."),
+    ),
     "orders": (
-        "Rank by metric",
-        "The rank of each team by every column of the leaderboard. Lines that cross: the order depends on the metric.",
+        gettext_noop("Rank by metric"),
+        gettext_noop(
+            "The rank of each team by every column of the leaderboard. Lines that cross: the order depends on the "
+            "metric."
+        ),
     ),
 }
 
@@ -63,9 +76,9 @@ def statistics(request: Request[Challenge], challenge: str, phase: str | None = 
         "found": found,
         "teams": len(found.rows) if found else 0,
         "drawn": DRAWN,
-        "draws": f"{found.details.draws:,}" if found else "",
+        "draws": number(found.details.draws, ",") if found else "",
         "pictures": _pictures(found) if found else [],
-        "taus": [(a.title, b.title, _tau(tau)) for a, b, tau in found.taus] if found else [],
+        "taus": [(_title(a), _title(b), _tau(tau)) for a, b, tau in found.taus] if found else [],
     }
     return private(render(request, "leaderboard/statistics.html", context))
 
@@ -86,7 +99,7 @@ def _pictures(found: Robustness) -> list[Picture]:
     for name, svg in found.pictures.items():
         header, rows = tables[name](found)
         title, sentence = _PICTURES[name]
-        made.append(Picture(name, title, sentence, mark_safe(svg), header, rows))  # noqa: S308 - escaped by matplotlib
+        made.append(Picture(name, gettext(title), gettext(sentence), mark_safe(svg), header, rows))  # noqa: S308 - escaped by matplotlib
     return made
 
 
@@ -100,33 +113,41 @@ def _blobs(found: Robustness) -> tuple[tuple[str, ...], tuple[tuple[str, ...], .
     for place, name in _names(found):
         first, *counts = found.details.counts[place]
         often = sorted(((count, first + offset) for offset, count in enumerate(counts) if count), reverse=True)
-        shown = [f"{rank} in {percent(count / found.details.draws)}" for count, rank in often[:5]]
+        shown = [
+            gettext("%(rank)s in %(share)s") % {"rank": rank, "share": said(percent(count / found.details.draws))}
+            for count, rank in often[:5]
+        ]
         row = found.rows[place]
         rows.append((name, rank_text(row.rank, found.ranges.get(row.entry.attempt)), "; ".join(shown)))
-    return ("Team", "Rank range", "Most frequent ranks"), tuple(rows)
+    return (gettext("Team"), gettext("Rank range"), gettext("Most frequent ranks")), tuple(rows)
 
 
 def _significance(found: Robustness) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
     rows = []
     for place, name in _names(found):
         better, chance = found.details.better[place], found.reversal(place)
-        places = f"{len(better)} of {len(found.rows) - 1}"
-        rows.append((name, places, percent(chance) if chance is not None else "–"))
-    return ("Team", "Significantly better than", "Chance that the next team is better"), tuple(rows)
+        places = gettext("%(part)s of %(all)s") % {"part": len(better), "all": len(found.rows) - 1}
+        rows.append((name, places, said(percent(chance)) if chance is not None else "–"))
+    header = (gettext("Team"), gettext("Significantly better than"), gettext("Chance that the next team is better"))
+    return header, tuple(rows)
 
 
 def _podium(found: Robustness) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    rows = tuple((name, *map(percent, found.podium(place))) for place, name in _names(found))
-    return ("Team", "First", "Second", "Third"), rows
+    rows = tuple((name, *(said(percent(share)) for share in found.podium(place))) for place, name in _names(found))
+    return (gettext("Team"), gettext("First"), gettext("Second"), gettext("Third")), rows
 
 
 def _orders(found: Robustness) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
     rows = tuple((name, *(str(order.ranks[place] or "–") for order in found.orders)) for place, name in _names(found))
-    return ("Team", *(order.title for order in found.orders)), rows
+    return (gettext("Team"), *map(_title, found.orders)), rows
+
+
+def _title(order: Order) -> str:
+    return gettext(order.title) if order.key == BY_CASE_KEY else order.title
 
 
 def _tau(tau: float | None) -> str:
-    return "–" if tau is None else f"{tau:.2f}"
+    return "–" if tau is None else number(tau, ".2f")
 
 
 urls = [

@@ -14,6 +14,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.urls import path
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from palio.core.attempt.run_folder import Stage
 from palio.core.attempt.states import State
@@ -25,6 +26,7 @@ from palio.core.receipt.key import machine_public_key
 from palio.core.submission.fact_sheet import answer_text
 from palio.web.access.rules import ORGANIZER, SCORER, VIEWER
 from palio.web.http.request import Request
+from palio.web.language.numbers import number
 from palio.web.models import Submission
 from palio.web.queries import case_summary
 from palio.web.queries import submission as team_view
@@ -108,7 +110,7 @@ class _SubmissionPage:
             {
                 "title": column.title,
                 "arrow": "↑" if column.descending else "↓",
-                "value": f"{told[column.key]:.{column.precision}f}",
+                "value": number(told[column.key], f".{column.precision}f"),
                 "exact": told[column.key],
                 "primary": column.key == primary,
                 "hidden": column.hidden,
@@ -131,7 +133,7 @@ class _SubmissionPage:
             "submission": self.submission,
             "attempt": attempt,
             "state": self.state,
-            "says": SAYS[State(self.state)],
+            "says": gettext(SAYS[State(self.state)]),
             "ended": self.ended,
             "cancelling": bool(attempt and attempt.cancel_requested and not attempt.ended),
             "cancel_counts": cancelling_counts(attempt),

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
 from django.views.decorators.http import require_POST
 
 from palio.core.attempt.states import ENDS
@@ -89,7 +90,7 @@ def delete_file(request: Request[StoredFile], file: str) -> HttpResponse:
 
     def act() -> str:
         files.delete_file(subject, signed_in(request))
-        return f"{subject.name} deleted. Its submissions and their results are kept."
+        return gettext("%(file)s deleted. Its submissions and their results are kept.") % {"file": subject.name}
 
     return redirect_after(request, reverse("pages:submit", args=[subject.team.challenge.slug]), act)
 
@@ -100,7 +101,11 @@ def cancel(request: Request[Submission], submission: str) -> HttpResponse:
 
     def act() -> str:
         attempt = submit.cancel(subject, signed_in(request), counts=request.POST.get("counts") == "yes")
-        return "Submission cancelled." if attempt.ended else "Cancelling: the running stage is being stopped."
+        return (
+            gettext("Submission cancelled.")
+            if attempt.ended
+            else gettext("Cancelling: the running stage is being stopped.")
+        )
 
     return redirect_after(request, reverse("pages:submission", args=[subject.pk]), act)
 
@@ -111,7 +116,7 @@ def withdraw(request: Request[Submission], submission: str) -> HttpResponse:
 
     def act() -> str:
         submit.withdraw(subject, signed_in(request))
-        return "Submission withdrawn from the leaderboard."
+        return gettext("Submission withdrawn from the leaderboard.")
 
     return redirect_after(request, reverse("pages:submission", args=[subject.pk]), act)
 
@@ -124,9 +129,9 @@ def choose(request: Request[Submission], submission: str) -> HttpResponse:
     def act() -> str:
         if request.POST.get("do") == "take-off":
             take_off_leaderboard(subject, actor)
-            return "Submission taken off the leaderboard."
+            return gettext("Submission taken off the leaderboard.")
         put_on_leaderboard(subject, actor)
-        return "Submission put on the leaderboard."
+        return gettext("Submission put on the leaderboard.")
 
     return redirect_after(request, reverse("pages:submission", args=[subject.pk]), act)
 
@@ -150,7 +155,7 @@ def _submit(request: HttpRequest, challenge: Challenge, take: Any) -> HttpRespon
     except PalioError as error:
         return _page(request, challenge, error)
     for note in submitted.notes:
-        messages.info(request, f"Submitted. Note: {note}.")
+        messages.info(request, gettext("Submitted. Note: %(note)s.") % {"note": note})
     return redirect("pages:submission", submitted.submission.pk)
 
 
@@ -220,13 +225,13 @@ def _page(request: HttpRequest, challenge: Challenge, error: PalioError | None =
         "quota": quota,
         "failure": error.failure if error else None,
         "terms_changed": submit.lacks_terms(challenge, user),
-        "kinds": [(kind.value, KINDS[kind]) for kind in kinds],
-        "uploads": [(kind.value, KINDS[kind]) for kind in kinds if SUFFIXES[kind]],
+        "kinds": [(kind.value, gettext(KINDS[kind])) for kind in kinds],
+        "uploads": [(kind.value, gettext(KINDS[kind])) for kind in kinds if SUFFIXES[kind]],
         "ingests": SubmissionKind.CODE in kinds and any(task.ingestion_program for task in phase.tasks),
         "ingests_before": any(task.ingestion_only_during_scoring for task in phase.tasks),
         "monai_classes": phase.rules.monai.classes if SubmissionKind.MONAI in kinds else (),
         "cancelling_may_count": cancelling_may_count(phase),
-        "left_out": [(kind.value, why) for kind, why in not_here.items()],
+        "left_out": [(kind.value, gettext(why)) for kind, why in not_here.items()],
         "files": [_file(file, bundle) for file in listed],
         "accept": ",".join(sorted({suffix for kind in kinds for suffix in SUFFIXES[kind]})),
         "chunk_bytes": CHUNK_BYTES,
@@ -238,12 +243,12 @@ def _page(request: HttpRequest, challenge: Challenge, error: PalioError | None =
 
 
 KINDS = {
-    SubmissionKind.CONTEXT: "a zip with a Dockerfile at its root",
-    SubmissionKind.IMAGE: "a saved image (.tar or .tar.gz)",
-    SubmissionKind.RESULTS: "predictions (.csv or .zip)",
-    SubmissionKind.CODE: "code that this challenge runs (.zip)",
-    SubmissionKind.MONAI: "a MONAI bundle, without a Dockerfile (.zip)",
-    SubmissionKind.REFERENCE: "an image in a registry",
+    SubmissionKind.CONTEXT: gettext_noop("a zip with a Dockerfile at its root"),
+    SubmissionKind.IMAGE: gettext_noop("a saved image (.tar or .tar.gz)"),
+    SubmissionKind.RESULTS: gettext_noop("predictions (.csv or .zip)"),
+    SubmissionKind.CODE: gettext_noop("code that this challenge runs (.zip)"),
+    SubmissionKind.MONAI: gettext_noop("a MONAI bundle, without a Dockerfile (.zip)"),
+    SubmissionKind.REFERENCE: gettext_noop("an image in a registry"),
 }
 SUFFIXES = {
     SubmissionKind.CONTEXT: [".zip"],

@@ -4,6 +4,7 @@ from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
 from palio.web.access.relations import own_team
@@ -74,7 +75,8 @@ def rename(request: Request[Team], team: str) -> HttpResponse:
     found = request.subject
 
     def act() -> str:
-        return f"Team renamed to “{teams.rename(found, request.POST.get('name', ''), actor=signed_in(request)).name}”."
+        renamed = teams.rename(found, request.POST.get("name", ""), actor=signed_in(request))
+        return gettext("Team renamed to “%(team)s”.") % {"team": renamed.name}
 
     return redirect_after(request, _back(found), act)
 
@@ -87,7 +89,7 @@ def set_profile(request: Request[Team], team: str) -> HttpResponse:
         given = {name: request.POST.get(name, "") for name in ("affiliation", "country", "link")}
         is_public = bool(request.POST.get("is_public"))
         team_profile.set_profile(found, **given, is_public=is_public, actor=signed_in(request))
-        return "Team profile saved."
+        return gettext("Team profile saved.")
 
     return redirect_after(request, _back(found), act)
 
@@ -122,7 +124,7 @@ def pass_captain(request: Request[Team], team: str) -> HttpResponse:
 
     def act() -> str:
         changed = teams.pass_captain(found, request.POST.get("username", ""), actor=signed_in(request))
-        return f"{changed.captain.username} is now the captain."
+        return gettext("%(user)s is now the captain.") % {"user": changed.captain.username}
 
     return redirect_after(request, _back(found), act)
 
@@ -132,9 +134,8 @@ def leave(request: Request[Team], team: str) -> HttpResponse:
     found = request.subject
 
     def act() -> str:
-        return (
-            f"You left the team. You are now in your own team, “{teams.leave(found, actor=signed_in(request)).name}”."
-        )
+        own_again = teams.leave(found, actor=signed_in(request))
+        return gettext("You left the team. You are now in your own team, “%(team)s”.") % {"team": own_again.name}
 
     return redirect_after(request, _back(found), act)
 

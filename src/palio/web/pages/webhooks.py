@@ -6,6 +6,7 @@ from typing import TypeAlias
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
@@ -55,7 +56,7 @@ class _Owner:
             }
             for each in listed(self.challenge, self.team)
         ]
-        events = [(event, webhooks.EVENTS[event]) for event in webhooks.events_for(self.team)]
+        events = [(event, gettext(webhooks.EVENTS[event])) for event in webhooks.events_for(self.team)]
         context = {
             "challenge": self.challenge,
             "team": self.team,
@@ -105,7 +106,7 @@ def change(request: _Request, webhook: str, **_: str) -> HttpResponse:
     def act() -> str:
         url, events = request.POST.get("url", ""), request.POST.getlist("events")
         webhooks.change(found, url=url, events=events, actor=signed_in(request))
-        return "Webhook saved."
+        return gettext("Webhook saved.")
 
     return redirect_after(request, owner.back, act)
 
@@ -117,7 +118,7 @@ def delete(request: _Request, webhook: str, **_: str) -> HttpResponse:
 
     def act() -> str:
         webhooks.delete(found, actor=signed_in(request))
-        return "Webhook deleted."
+        return gettext("Webhook deleted.")
 
     return redirect_after(request, owner.back, act)
 
@@ -129,7 +130,7 @@ def test(request: _Request, webhook: str, **_: str) -> HttpResponse:
 
     def act() -> str:
         webhooks.send_test(found)
-        return "Test event queued. Reload this page in a few seconds to see the response."
+        return gettext("Test event queued. Reload this page in a few seconds to see the response.")
 
     return redirect_after(request, owner.back, act)
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from django.db.models import Count
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from palio.core.attempt.states import ENDS, State
 from palio.core.bundle.leaderboards import leaderboards_of
@@ -156,7 +157,9 @@ def _scores(challenge: Challenge, named: str) -> Scores:
     values = _values(challenge, phase, primary)
     if not values:
         computed = primary.computation is not None
-        reason = f"{primary.title} is computed from other columns." if computed else "No scores in this phase yet."
+        reason = gettext("No scores in this phase yet.")
+        if computed:
+            reason = gettext("%(column)s is computed from other columns.") % {"column": primary.title}
         return Scores(phase.name, primary.title, 0, (), reason)
     axis = Axis.around(values)
     edges = [float(tick) for tick in axis.ticks]

@@ -8,10 +8,13 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
+from django.utils.translation import gettext
+
 from palio.core.bundle.leaderboards import leaderboards_of
 from palio.core.bundle.model import Leaderboard, Phase
 from palio.core.bundle.pick_phase import find_phase
 from palio.core.leaderboard.ranking import rank_text
+from palio.web.language.numbers import number
 from palio.web.leaderboard.case_summaries import read_summary, shows_cases
 from palio.web.leaderboard.snapshot import snapshot
 from palio.web.leaderboard.visibility import Visibility, hides_scores
@@ -48,12 +51,12 @@ def standing_of(submission: Submission, *, full: bool) -> dict[str, Any] | None:
     digits = f".{primary.precision}f"
     return {
         "title": primary.title,
-        "score": f"{scores[primary.key]:{digits}}",
+        "score": number(scores[primary.key], digits),
         "rank": rank,
         "of": of,
         "is_listed": is_listed,
         "interval": interval,
-        "interval_text": f"{interval[0]:{digits}} – {interval[1]:{digits}}" if interval else "",
+        "interval_text": " – ".join(number(end, digits) for end in interval or ()),
         "cases": summary["cases"] if summary else None,
     }
 
@@ -84,13 +87,17 @@ def drawn_summary(summary: Mapping[str, Any]) -> dict[str, Any]:
             "width": round(width, 3),
             "height": round(height * count / most, 2),
             "y": round(height - height * count / most, 2),
-            "label": f"{low:.3g} to {high:.3g}: {count}",
+            "label": gettext("%(low)s to %(high)s: %(count)s")
+            % {"low": number(low, ".3g"), "high": number(high, ".3g"), "count": count},
             "count": count,
         }
         for place, (count, (low, high)) in enumerate(zip(summary["counts"], pairwise(summary["edges"]), strict=True))
     ]
-    names = ("least", "first quarter", "median", "third quarter", "most")
-    return {"bars": bars, "quantiles": [*zip(names, (f"{each:.4g}" for each in summary["quantiles"]), strict=True)]}
+    names = (gettext("least"), gettext("first quarter"), gettext("median"), gettext("third quarter"), gettext("most"))
+    return {
+        "bars": bars,
+        "quantiles": [*zip(names, (number(each, ".4g") for each in summary["quantiles"]), strict=True)],
+    }
 
 
 def _matrix_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -108,9 +115,9 @@ def _matrix_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
             {
                 **each,
                 "cells": cells,
-                "recall": f"{recall:.3f}",
-                "within": f"{each['low']:.3f} – {each['high']:.3f}",
-                "precision": "–" if precision is None else f"{precision:.3f}",
+                "recall": number(recall, ".3f"),
+                "within": f"{number(each['low'], '.3f')} – {number(each['high'], '.3f')}",
+                "precision": "–" if precision is None else number(precision, ".3f"),
             }
         )
     return rows

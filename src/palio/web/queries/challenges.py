@@ -16,6 +16,7 @@ from palio.core.bundle.model import Bundle, Phase
 from palio.core.leaderboard.ranking import rank_text
 from palio.web.access.rules import VIEWER
 from palio.web.http.request import Relation
+from palio.web.language.numbers import number
 from palio.web.leaderboard.snapshot import snapshot
 from palio.web.leaderboard.visibility import Visibility, visibility
 from palio.web.models import Challenge, ChallengeVersion
@@ -50,8 +51,8 @@ def leaders(challenge: Challenge, bundle: Bundle, phase: Phase, count: int) -> l
             rank=rank_text(row.rank, known.ranges.get(row.entry.attempt)),
             team=row.name,
             column=primary.title,
-            score=f"{row.values[primary.key]:{digits}}",
-            interval="–".join(f"{end:{digits}}" for end in known.interval(row.entry.attempt, primary) or ()),
+            score=number(row.values[primary.key], digits),
+            interval="–".join(number(end, digits) for end in known.interval(row.entry.attempt, primary) or ()),
         )
         for row in rows
     ]

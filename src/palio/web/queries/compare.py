@@ -31,6 +31,7 @@ from palio.core.errors import Failure, PalioError
 from palio.core.leaderboard.comparison_texts import with_sentences
 from palio.core.leaderboard.ranking import Row, rank_text
 from palio.core.quantities import GIB
+from palio.web.language.times import minute
 from palio.web.leaderboard.compare_runs import compare_attempts
 from palio.web.leaderboard.leaderboard import Leaderboard
 from palio.web.leaderboard.request import LeaderboardRequest
@@ -74,7 +75,7 @@ def choices(wanted: LeaderboardRequest) -> list[Choice]:
     found = []
     for row in board.rows:
         rank = rank_text(row.rank, ranges.get(row.entry.attempt))
-        name = f"{row.name} ({row.last:%Y-%m-%d %H:%M})" if row.name in several else row.name
+        name = f"{row.name} ({minute(row.last)})" if row.name in several else row.name
         key, own = row_key(row.entry.label), row.entry
         found.append(Choice(key, name, rank, own.label, own.attempt, row.values, own.baseline))
     return found

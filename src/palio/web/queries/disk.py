@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
+from django.utils.translation import gettext_noop
 
 from palio.web.config.data_folder import Folders
 from palio.web.http.cache import cached
@@ -41,10 +42,10 @@ def _look() -> Disk:
     folders = settings.FOLDERS
     parts = (
         *_store(folders),
-        Part("runs", "run folders of all attempts", size_below(folders.runs)),
-        Part("bundles", "all versions of all challenges", size_below(folders.bundles)),
-        Part("uploads", "unfinished uploads", size_below(folders.uploads)),
-        Part("database", "the SQLite database", _size_of_database(folders.database)),
+        Part(gettext_noop("runs"), gettext_noop("run folders of all attempts"), size_below(folders.runs)),
+        Part(gettext_noop("bundles"), gettext_noop("all versions of all challenges"), size_below(folders.bundles)),
+        Part(gettext_noop("uploads"), gettext_noop("unfinished uploads"), size_below(folders.uploads)),
+        Part(gettext_noop("database"), gettext_noop("the SQLite database"), _size_of_database(folders.database)),
     )
     usage = shutil.disk_usage(folders.root)
     return Disk(parts, usage.free, usage.total)
@@ -54,7 +55,7 @@ def _store(folders: Folders) -> tuple[Part, ...]:
     """Nothing if submitted files are elsewhere."""
     if settings.CONFIGURATION.store_url:
         return ()
-    return (Part("store", "submitted files", size_below(folders.store)),)
+    return (Part(gettext_noop("store"), gettext_noop("submitted files"), size_below(folders.store)),)
 
 
 def size_below(folder: Path) -> int:

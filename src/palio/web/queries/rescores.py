@@ -7,10 +7,12 @@ from typing import Any
 
 from django.db.models import Count, QuerySet
 from django.http import Http404
+from django.utils.translation import gettext
 
 from palio.core.attempt.states import ENDS, State
 from palio.core.bundle.model import Column, Leaderboard
 from palio.core.leaderboard.ranking import EQUAL
+from palio.web.language.numbers import number
 from palio.web.models import Attempt, Challenge, Rescore
 from palio.web.verbs.rescore import RankChange, RescoreComparison, boards_of, compare
 
@@ -51,6 +53,15 @@ class RescoredRow:
     moved: str
     cells: tuple[Cell, ...]
     reason: str = ""  # why it changes, in words
+
+    @property
+    def moved_kind(self) -> str:
+        """A class of badges in palio.css."""
+        old, new = self.change.old, self.change.new
+        before, after = old.rank if old else None, new.rank if new else None
+        if before is None:
+            return "busy"
+        return "good" if after is not None and after < before else "bad"
 
     @property
     def changed(self) -> bool:
@@ -124,18 +135,20 @@ def _reason(row: RescoredRow, columns: Sequence[Column], primary: Column, failed
     old, new = row.change.old, row.change.new
     if new is None:
         code = failed.get(old.entry.label, "") if old else ""
-        return f"no new score ({code})" if code else "no new score"
+        return gettext("no new score (%(code)s)") % {"code": code} if code else gettext("no new score")
     if old is None:
-        return "scored now, not scored before"
+        return gettext("scored now, not scored before")
     if old.entry.label != new.entry.label:
         code = failed.get(old.entry.label, "")
-        return f"another submission counts{f'; the one before has no new score ({code})' if code else ''}"
+        if code:
+            return gettext("another submission counts; the one before has no new score (%(code)s)") % {"code": code}
+        return gettext("another submission counts")
     changed = [column for column, cell in zip(columns, row.cells, strict=True) if cell.changed]
     if primary in changed:
-        return f"{primary.title} changed"
+        return gettext("%(columns)s changed") % {"columns": primary.title}
     if row.rank.changed:
-        return "others moved"
-    return f"{', '.join(column.title for column in changed)} changed"
+        return gettext("others moved")
+    return gettext("%(columns)s changed") % {"columns": ", ".join(column.title for column in changed)}
 
 
 def _rank(rank: int | None) -> str:
@@ -146,16 +159,17 @@ def _moved(before: int | None, after: int | None) -> str:
     if before == after:
         return ""
     if before is None:
-        return "new"
+        return gettext("new")
     if after is None:
-        return "loses its rank"
-    places = abs(before - after)
-    return f"{'up' if after < before else 'down'} {places}"
+        return gettext("loses its rank")
+    if after < before:
+        return gettext("up %(places)s") % {"places": before - after}
+    return gettext("down %(places)s") % {"places": after - before}
 
 
 def _cell(old: Mapping[str, float], new: Mapping[str, float], column: Column) -> Cell:
     before, after = old.get(column.key), new.get(column.key)
-    texts = [f"{value:.{column.precision}f}" if value is not None else "–" for value in (before, after)]
+    texts = [number(value, f".{column.precision}f") if value is not None else "–" for value in (before, after)]
     is_equal = before == after or (
         before is not None and after is not None and math.isclose(before, after, rel_tol=EQUAL, abs_tol=EQUAL)
     )  # as for ranks

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from palio.core.errors import counted
+from django.utils.translation import gettext, ngettext
+
+from palio.web.language.numbers import number
 from palio.web.models import Challenge, SampleRepeat
 
 
@@ -26,9 +28,10 @@ class NotDeterministic:
     @property
     def sentences(self) -> list[str]:
         if self.failure:
-            return [f"Only the second run failed: {self.failure}"]
+            return [gettext("Only the second run failed: %(failure)s") % {"failure": self.failure}]
         more = self.differing - len(self.differences)
-        others = [f"{counted(more, 'more file')} differ{'s' if more == 1 else ''}."] * bool(more)
+        form = ngettext("%(count)s more file differs.", "%(count)s more files differ.", more)
+        others = [form % {"count": number(more, ",")}] * bool(more)
         return [_sentence(each) for each in self.differences] + others
 
 
@@ -59,8 +62,25 @@ def not_deterministic(challenge: Challenge) -> list[NotDeterministic]:
 def _sentence(of: Mapping[str, Any]) -> str:
     name = of["name"]
     if of["only_in"]:
-        return f"{name}: only the {'first' if of['only_in'] == 1 else 'second'} run wrote it."
+        first, second = (
+            gettext("%(file)s: only the first run wrote it."),
+            gettext("%(file)s: only the second run wrote it."),
+        )
+        return (first if of["only_in"] == 1 else second) % {"file": name}
     if of["differing"] is None:
-        return f"{name}: the content differs."
-    apart = f", numbers by at most {of['largest']:.2g}" if of["largest"] is not None else ""
-    return f"{name}: {of['differing']:,} of {counted(of['rows'], 'row')} differ{apart}."
+        return gettext("%(file)s: the content differs.") % {"file": name}
+    facts = {"file": name, "differing": number(of["differing"], ","), "rows": number(of["rows"], ",")}
+    if of["largest"] is None:
+        form = ngettext(
+            "%(file)s: %(differing)s of %(rows)s row differ.",
+            "%(file)s: %(differing)s of %(rows)s rows differ.",
+            of["rows"],
+        )
+    else:
+        form = ngettext(
+            "%(file)s: %(differing)s of %(rows)s row differ, numbers by at most %(largest)s.",
+            "%(file)s: %(differing)s of %(rows)s rows differ, numbers by at most %(largest)s.",
+            of["rows"],
+        )
+        facts["largest"] = number(of["largest"], ".2g")
+    return form % facts

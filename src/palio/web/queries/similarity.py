@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from django.utils.translation import gettext
+
+from palio.web.language.numbers import number
 from palio.web.models import Attempt, Challenge, SimilarityCheck
 
 
@@ -24,8 +27,10 @@ class SimilarPair:
     @property
     def chance_text(self) -> str:
         if self.chance is None:
-            return "not computed for numbers"
-        return "below 1 in a billion" if self.chance < 1e-9 else f"1 in {1 / self.chance:,.0f}"
+            return gettext("not computed for numbers")
+        if self.chance < 1e-9:
+            return gettext("below 1 in a billion")
+        return gettext("1 in %(number)s") % {"number": number(1 / self.chance, ",.0f")}
 
 
 def similar(challenge: Challenge) -> list[SimilarPair]:

@@ -5,22 +5,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext, gettext_noop
+
 from palio.core.attempt.run_folder import Stage
 from palio.core.attempt.states import RUNNING, State
 from palio.core.bundle.model import Phase, SubmissionKind
 from palio.core.engine import Limits
-from palio.core.quantities import duration_text, size_text
+from palio.web.language.numbers import duration, number, size
+from palio.web.language.words import word
 from palio.web.models import Attempt, Purpose
 
 SAYS = {
-    State.QUEUED: "Waiting in the queue.",
-    State.BUILD: "Building the image.",
-    State.SAMPLE: "Running on the sample cases.",
-    State.PREDICT: "Running on the hidden inputs.",
-    State.SCORE: "Scoring the predictions.",
-    State.SCORED: "Scored.",
-    State.FAILED: "Failed.",
-    State.CANCELLED: "Cancelled.",
+    State.QUEUED: gettext_noop("Waiting in the queue."),
+    State.BUILD: gettext_noop("Building the image."),
+    State.SAMPLE: gettext_noop("Running on the sample cases."),
+    State.PREDICT: gettext_noop("Running on the hidden inputs."),
+    State.SCORE: gettext_noop("Scoring the predictions."),
+    State.SCORED: gettext_noop("Scored."),
+    State.FAILED: gettext_noop("Failed."),
+    State.CANCELLED: gettext_noop("Cancelled."),
 }
 
 
@@ -60,14 +63,14 @@ def _card(
 ) -> StageCard:
     state: str = attempt.state
     limit_s = _time_limit_s(stage, phase)
-    at_most = f"at most {duration_text(limit_s)}" if limit_s else ""
+    limit = duration(limit_s) if limit_s else ""
     if state == stage:
         begun = datetime.fromisoformat(record["started"]) if record else attempt.moved
         spent_s = max((now - begun).total_seconds(), 0)
         return StageCard(
             stage,
             "now",
-            f"{_whole(spent_s)}{f' of {at_most}' if limit_s else ''}",
+            _of_limit(_whole(spent_s), limit),
             _share(spent_s, limit_s),
             memory=_limits(stage, phase),
         )
@@ -78,18 +81,19 @@ def _card(
         return StageCard(
             stage,
             kind,
-            f"{duration_text(record['wall_s'])}{f' of {at_most}' if limit_s else ''}",
+            _of_limit(duration(record["wall_s"]), limit),
             _share(record["wall_s"], limit_s),
-            memory=f"{size_text(peak)}{f' of {size_text(most)}' if most else ''} memory" if peak else "",
+            memory=_memory(peak, most),
             memory_share=_share(peak, most) if peak else None,
             details=_used(record),
         )
     if attempt.ended:
         bad = state == State.FAILED and _failed_at(attempt) == stage
-        return StageCard(stage, "bad" if bad else "skipped", "failed" if bad else "not reached")
+        return StageCard(stage, "bad" if bad else "skipped", word("failed") if bad else gettext("not reached"))
     if record or (state in RUNNING and [*Stage].index(Stage(state)) > [*Stage].index(stage)):
-        return StageCard(stage, "done", "done")
-    return StageCard(stage, "waiting", at_most or "waiting", memory=_limits(stage, phase))
+        return StageCard(stage, "done", gettext("done"))
+    time = gettext("at most %(limit)s") % {"limit": limit} if limit else word("waiting")
+    return StageCard(stage, "waiting", time, memory=_limits(stage, phase))
 
 
 def remaining_text(attempt: Attempt, kind: str, phase: Phase | None, now: datetime) -> str:
@@ -106,7 +110,19 @@ def remaining_text(attempt: Attempt, kind: str, phase: Phase | None, now: dateti
     if Stage.SAMPLE in later and phase.rules.sample and phase.rules.sample.expect:
         left_s += phase.rules.score.time_s  # the sample is scored, too
     left_s -= max((now - attempt.moved).total_seconds(), 0)
-    return f"The limits allow at most {duration_text(left_s)} more." if left_s >= 1 else ""
+    return gettext("The limits allow at most %(time)s more.") % {"time": duration(left_s)} if left_s >= 1 else ""
+
+
+def _of_limit(used: str, limit: str) -> str:
+    return gettext("%(used)s of at most %(limit)s") % {"used": used, "limit": limit} if limit else used
+
+
+def _memory(peak: float | None, most: float | None) -> str:
+    if not peak:
+        return ""
+    if most:
+        return gettext("%(used)s of %(limit)s memory") % {"used": size(peak), "limit": size(most)}
+    return gettext("%(memory)s memory") % {"memory": size(peak)}
 
 
 def _share(used: float, limit: float | None) -> float | None:
@@ -114,7 +130,7 @@ def _share(used: float, limit: float | None) -> float | None:
 
 
 def _whole(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else duration_text(seconds)
+    return f"{seconds:.0f} s" if seconds < 120 else duration(seconds)
 
 
 def _failed_at(attempt: Attempt) -> str | None:
@@ -148,14 +164,16 @@ def _container(stage: Stage, phase: Phase | None) -> Limits | None:
 
 def _limits(stage: Stage, phase: Phase | None) -> str:
     if limits := _container(stage, phase):
-        return f"{size_text(limits.memory_bytes)} memory, {limits.cpus:g} CPU{'' if limits.cpus == 1 else 's'}"
-    return f"{size_text(phase.rules.build.memory_bytes)} memory" if phase else ""
+        one, many = gettext("%(memory)s memory, %(cpus)s CPU"), gettext("%(memory)s memory, %(cpus)s CPUs")
+        form = one if limits.cpus == 1 else many
+        return form % {"memory": size(limits.memory_bytes), "cpus": number(limits.cpus, "g")}
+    return _memory(phase.rules.build.memory_bytes, None) if phase else ""
 
 
 def _used(record: Mapping[str, Any]) -> tuple[str, ...]:
     said = []
     if (cpu := record.get("cpu_s")) is not None:
-        said.append(f"{duration_text(cpu)} of CPU time")
+        said.append(gettext("%(time)s of CPU time") % {"time": duration(cpu)})
     if record.get("exit_code"):
-        said.append(f"exit code {record['exit_code']}")
+        said.append(gettext("exit code %(code)s") % {"code": record["exit_code"]})
     return tuple(said)

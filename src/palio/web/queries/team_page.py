@@ -13,6 +13,7 @@ from palio.core.bundle.leaderboards import shown_leaderboards
 from palio.core.bundle.model import Bundle, Phase
 from palio.core.leaderboard.ranking import rank_text
 from palio.web.http.request import Relation
+from palio.web.language.numbers import number
 from palio.web.leaderboard.snapshot import snapshot
 from palio.web.leaderboard.visibility import Visibility, shows_exact, visibility
 from palio.web.models import Attempt, Team
@@ -65,8 +66,8 @@ def _of_phase(team: Team, bundle: Bundle, phase: Phase) -> Iterator[PublicEntry]
                 leaderboard=board.title,
                 rank=rank_text(row.rank, known.ranges.get(row.entry.attempt)),
                 column=primary.title,
-                score=f"{row.values[primary.key]:{digits}}",
-                interval="–".join(f"{end:{digits}}" for end in interval or ()),
+                score=number(row.values[primary.key], digits),
+                interval="–".join(number(end, digits) for end in interval or ()),
                 submitted=row.entry.submitted,
                 submission=row.entry.label,
                 receipt=receipt_path(attempt, full=False) if shows_exact(_EVERYONE, phase) else None,

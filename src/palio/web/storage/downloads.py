@@ -14,6 +14,7 @@ from threading import BoundedSemaphore
 from django.conf import settings
 from django.http import FileResponse, Http404, HttpResponseBase, StreamingHttpResponse
 from django.utils.text import slugify
+from django.utils.translation import gettext_noop
 
 from palio.core.bundle.model import Bundle, Phase
 from palio.core.errors import PalioError
@@ -24,7 +25,12 @@ from palio.web.reading.markdown import is_public
 _BLOCK_BYTES = 1024 * 1024
 _streams = BoundedSemaphore(max(1, settings.CONFIGURATION.threads // 4))
 STARTING_KIT, PUBLIC_DATA, SAMPLE, SOLUTION = "starting-kit", "public-data", "sample", "solution"
-TITLES = {STARTING_KIT: "Starting kit", PUBLIC_DATA: "Public data", SAMPLE: "Sample cases", SOLUTION: "Solution"}
+TITLES = {
+    STARTING_KIT: gettext_noop("Starting kit"),
+    PUBLIC_DATA: gettext_noop("Public data"),
+    SAMPLE: gettext_noop("Sample cases"),
+    SOLUTION: gettext_noop("Solution"),
+}
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """The tabs of a challenge and the states of its phases."""
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import lru_cache
 
 from django import template
@@ -9,9 +8,7 @@ from django.http import HttpRequest
 from django.template import RequestContext
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
-from django.utils.timesince import timesince, timeuntil
+from django.utils.translation import gettext
 
 from palio.core.bundle.feedback import sentence
 from palio.core.bundle.leaderboards import ranking_of, shown_leaderboards
@@ -19,6 +16,7 @@ from palio.core.bundle.model import Bundle, Leaderboard, Phase, RankingPolicy
 from palio.core.bundle.pick_phase import phase_state
 from palio.web.access.rules import VIEWER
 from palio.web.http.request import Relation
+from palio.web.language.sentences import said
 from palio.web.models import Announcement, Challenge
 from palio.web.queries.challenges import accent_url, cover_url, logo_url
 from palio.web.storage.bundles import bundle_of
@@ -52,27 +50,31 @@ def tabs(context: RequestContext, challenge: Challenge) -> list[Tab]:
     bundle = bundle_of(challenge.current) if challenge.current else None
     is_participant = Relation.PARTICIPANT in relations or Relation.TEAM in relations
     has_role = bool(VIEWER & relations)
-    wanted: list[tuple[str, str, bool]] = [("Overview", "challenge", True)]
+    wanted: list[tuple[str, str, bool]] = [(gettext("Overview"), "challenge", True)]
     wanted += [
-        ("Phases", "challenge-phases", True),
-        ("Terms", "challenge-terms", bool(bundle and bundle.terms)),
-        ("Announcements", "challenge-announcements", Announcement.objects.filter(challenge=challenge).exists()),
-        ("Downloads", "challenge-data", Relation.PARTICIPANT in relations or has_role),
-        ("Leaderboard", "leaderboard", True),
-        ("My submissions", "submissions", is_participant),
-        ("Team", "own-team", Relation.PARTICIPANT in relations),
-        ("Manage", "dashboard", has_role),
+        (gettext("Phases"), "challenge-phases", True),
+        (gettext("Terms"), "challenge-terms", bool(bundle and bundle.terms)),
+        (
+            gettext("Announcements"),
+            "challenge-announcements",
+            Announcement.objects.filter(challenge=challenge).exists(),
+        ),
+        (gettext("Downloads"), "challenge-data", Relation.PARTICIPANT in relations or has_role),
+        (gettext("Leaderboard"), "leaderboard", True),
+        (gettext("My submissions"), "submissions", is_participant),
+        (gettext("Team"), "own-team", Relation.PARTICIPANT in relations),
+        (gettext("Manage"), "dashboard", has_role),
     ]
     found = []
     for title, name, shown in wanted:
         if shown:
             found.append(Tab(title, _url(name, challenge.slug), False))
     pages = bundle.pages if bundle else ()
-    first = pages[0].title if pages else "Overview"
+    first = pages[0].title if pages else gettext("Overview")
     own = [Tab(page.title, _page_url(challenge.slug, index), False) for index, page in enumerate(pages) if index]
     found = [Tab(first, found[0].url, False), *own, *found[1:]]
     if bundle and bundle.presentation.discussion:
-        found.append(Tab("Discussion", bundle.presentation.discussion, False, is_elsewhere=True))
+        found.append(Tab(gettext("Discussion"), bundle.presentation.discussion, False, is_elsewhere=True))
     above = _BELOW.get(request.resolver_match.view_name) if request.resolver_match else None
     if above == "submissions" and not is_participant:
         above = "dashboard"
@@ -107,15 +109,7 @@ def phase_state_now(phase: Phase) -> str:
 @register.filter
 def feedback(phase: Phase) -> str:
     """What participants see of scores; empty if exact scores."""
-    return sentence(phase.rules.feedback)
-
-
-@register.filter
-def distance(when: datetime) -> SafeString:
-    """How far off a time is, such as “in 3 days” or “2 months ago”; the exact time is a tooltip."""
-    now = timezone.now()
-    said = f"in {timeuntil(when, now, depth=1)}" if when > now else f"{timesince(when, now, depth=1)} ago"
-    return format_html('<span class="nowrap" title="{} UTC">{}</span>', f"{when.astimezone(UTC):%Y-%m-%d %H:%M}", said)
+    return said(sentence(phase.rules.feedback))
 
 
 @register.filter("leaderboards")

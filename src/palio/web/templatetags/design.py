@@ -8,8 +8,8 @@ from django import template
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.timesince import timesince, timeuntil
 
+from palio.web.language.times import distance, minute
 from palio.web.queries.drawn_cover import drawn_cover
 from palio.web.queries.log_colors import colored_runs
 
@@ -67,11 +67,9 @@ def _run(classes: tuple[str, ...], run: str) -> SafeString | str:
 @register.filter
 def countdown(when: datetime) -> SafeString:
     """How far off a time is, such as “in 3 days, 4 hours”; the exact time is a tooltip."""
-    now = timezone.now()
-    far = timeuntil(when, now, depth=2) if when > now else timesince(when, now, depth=1)
     return format_html(
         '<span class="countdown nowrap"><time datetime="{}" title="{} UTC">{}</time></span>',
         when.isoformat(),
-        f"{when.astimezone(UTC):%Y-%m-%d %H:%M}",
-        f"in {far}" if when > now else f"{far} ago",
+        minute(when.astimezone(UTC)),
+        distance(when, timezone.now(), ahead_depth=2),
     )

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.urls import reverse
 
 from palio.core.errors import PalioError
+from palio.web.config.languages import LANGUAGE_NAMES
 from palio.web.models import User
 from palio.web.verbs import events
 
@@ -34,6 +35,14 @@ def remove_second_factors(user: User, *, actor: User) -> None:
         count, _ = Authenticator.objects.filter(user=user).delete()
         if count:
             events.record("person.second-factors-removed", actor=actor, user=user.username, count=count)
+
+
+def set_language(user: User, language: str) -> None:
+    """The language of mail to this user, by its code. Raises PalioError "value-unknown"."""
+    if language not in LANGUAGE_NAMES:
+        allowed = ", ".join(f"`{code}`" for code in LANGUAGE_NAMES)
+        raise PalioError("value-unknown", value=language[:100], allowed=allowed)
+    User.objects.filter(pk=user.pk).update(language=language)
 
 
 def set_publisher(user: User, allowed: bool, *, actor: User) -> User:

@@ -1,20 +1,21 @@
 """Visibility of a challenge, and how people join it."""
 
 from django.db import transaction
+from django.utils.translation import gettext_noop
 
 from palio.core.errors import PalioError
 from palio.web.models import Challenge, User
 from palio.web.verbs import events
 
 SAYS = {
-    Challenge.Visibility.DRAFT: "visible only to its organizers",
-    Challenge.Visibility.PUBLISHED: "visible to everyone",
-    Challenge.Visibility.ARCHIVED: "visible to everyone, read-only: no new submissions",
+    Challenge.Visibility.DRAFT: gettext_noop("visible only to its organizers"),
+    Challenge.Visibility.PUBLISHED: gettext_noop("visible to everyone"),
+    Challenge.Visibility.ARCHIVED: gettext_noop("visible to everyone, read-only: no new submissions"),
 }
 JOINING_SAYS = {
-    Challenge.Joining.OPEN: "anyone who accepts the terms can join",
-    Challenge.Joining.APPROVAL: "an organizer reviews each join request",
-    Challenge.Joining.INVITATION: "only people with an invitation link can join",
+    Challenge.Joining.OPEN: gettext_noop("anyone who accepts the terms can join"),
+    Challenge.Joining.APPROVAL: gettext_noop("an organizer reviews each join request"),
+    Challenge.Joining.INVITATION: gettext_noop("only people with an invitation link can join"),
 }
 
 

@@ -9,11 +9,14 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count
+from django.utils.translation import gettext, ngettext, override
 
 from palio.core.attempt.states import State
-from palio.core.errors import counted
+from palio.web.language.numbers import number
+from palio.web.language.times import minute
+from palio.web.language.words import word
 from palio.web.models import Attempt, Challenge, NotificationSettings, Registration, RoleKind
-from palio.web.verbs.notifications import addresses, footer, title_of, write_mail
+from palio.web.verbs.notifications import addresses, footer, languages_of, title_of, write_mail
 from palio.web.verbs.unsubscribing import DIGEST
 
 LASTS = {NotificationSettings.Digest.DAILY: timedelta(days=1), NotificationSettings.Digest.WEEKLY: timedelta(days=7)}
@@ -40,13 +43,33 @@ def _write(user: int, digest: NotificationSettings.Digest, now: datetime) -> boo
         row.save(update_fields=["digest_until"])
         organized = Challenge.objects.filter(roles__user=user, roles__kind=RoleKind.ORGANIZER)
         listed = organized.exclude(visibility=Challenge.Visibility.ARCHIVED).select_related("current").order_by("slug")
-        parts = [part for challenge in listed if (part := _of_challenge(challenge, since, now))]
-        if not parts:
-            return False
-        why = f"You organize {counted(len(parts), 'challenge')} with news and asked for a {digest} digest."
-        text = "\n\n".join([f"Since {since:%Y-%m-%d %H:%M} UTC:", *parts, footer(why)])
-        write_mail(f"digest/{now.isoformat()}", f"Your {digest} digest", text, [user], kind=DIGEST)
+        with override(languages_of([user])[user]):
+            parts = [part for challenge in listed if (part := _of_challenge(challenge, since, now))]
+            if not parts:
+                return False
+            text = "\n\n".join(
+                [gettext("Since %(time)s UTC:") % {"time": minute(since)}, *parts, footer(_why(digest, len(parts)))]
+            )
+            is_daily = digest == NotificationSettings.Digest.DAILY
+            subject = gettext("Your daily digest") if is_daily else gettext("Your weekly digest")
+            write_mail(f"digest/{now.isoformat()}", subject, text, [user], kind=DIGEST)
     return True
+
+
+def _why(digest: NotificationSettings.Digest, challenges: int) -> str:
+    if digest == NotificationSettings.Digest.DAILY:
+        form = ngettext(
+            "You organize %(count)s challenge with news and asked for a daily digest.",
+            "You organize %(count)s challenges with news and asked for a daily digest.",
+            challenges,
+        )
+    else:
+        form = ngettext(
+            "You organize %(count)s challenge with news and asked for a weekly digest.",
+            "You organize %(count)s challenges with news and asked for a weekly digest.",
+            challenges,
+        )
+    return form % {"count": number(challenges, ",")}
 
 
 def _of_challenge(challenge: Challenge, since: datetime, until: datetime) -> str:
@@ -60,14 +83,29 @@ def _of_challenge(challenge: Challenge, since: datetime, until: datetime) -> str
     )
     scored = ended.filter(state=State.SCORED).count()
     failed = dict(ended.filter(state=State.FAILED).values_list("failure_cause").annotate(Count("pk")))
-    lines = [
-        f"{counted(joined, 'person', 'people')} joined" if joined else "",
-        f"{counted(pending, 'join request')} waiting for your decision" if pending else "",
-        counted(submissions, "submission") if submissions else "",
-        f"{counted(scored, 'evaluation')} scored" if scored else "",
-        *(f"{counted(count, 'evaluation')} failed; action needed: {cause}" for cause, count in sorted(failed.items())),
+    forms = [
+        (joined, ngettext("%(count)s person joined", "%(count)s people joined", joined), ""),
+        (
+            pending,
+            ngettext(
+                "%(count)s join request waiting for your decision",
+                "%(count)s join requests waiting for your decision",
+                pending,
+            ),
+            "",
+        ),
+        (submissions, ngettext("%(count)s submission", "%(count)s submissions", submissions), ""),
+        (scored, ngettext("%(count)s evaluation scored", "%(count)s evaluations scored", scored), ""),
     ]
-    if not any(lines):
+    for cause, count in sorted(failed.items()):
+        form = ngettext(
+            "%(count)s evaluation failed; action needed: %(party)s",
+            "%(count)s evaluations failed; action needed: %(party)s",
+            count,
+        )
+        forms.append((count, form, word(cause)))
+    lines = [form % {"count": number(count, ","), "party": party} for count, form, party in forms if count]
+    if not lines:
         return ""
     address = f"{settings.CONFIGURATION.address}/c/{challenge.slug}/manage/"
-    return "\n".join([title_of(challenge), address, *(f"- {line}" for line in lines if line)])
+    return "\n".join([title_of(challenge), address, *(f"- {line}" for line in lines)])

@@ -16,6 +16,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db.models import Count, Exists, OuterRef, Q
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 
 from palio.core.attempt.states import ENDS
 from palio.core.bundle.difference import Change, differences
@@ -23,6 +24,9 @@ from palio.core.bundle.edit import Edit, edited_files
 from palio.core.bundle.model import Bundle, Phase
 from palio.core.errors import PalioError, counted
 from palio.core.files.staging import writing
+from palio.web.language.numbers import number
+from palio.web.language.times import minute
+from palio.web.language.words import word
 from palio.web.models import Attempt, Challenge, User
 from palio.web.reading.bounded import BUNDLES, without_folder
 from palio.web.storage.bundles import current_bundle, read_new, reading_at
@@ -113,43 +117,78 @@ def _harms(challenge: Challenge, old: Bundle, new: Bundle, now: datetime) -> Ite
     if new.terms and (not old.terms or old.terms.read_bytes() != new.terms.read_bytes()):
         participants = challenge.registrations.filter(state="approved").count()
         if participants:
-            yield f"The terms change: {counted(participants, 'participant')} must accept them before submitting again."
+            form = ngettext(
+                "The terms change: %(count)s participant must accept them before submitting again.",
+                "The terms change: %(count)s participants must accept them before submitting again.",
+                participants,
+            )
+            yield form % {"count": number(participants, ",")}
 
 
 def _dates(challenge: Challenge, old: Phase, new: Phase, now: datetime) -> Iterator[str]:
     if new.end is not None and new.end <= now and (old.end is None or old.end > now):
         unfinished = Attempt.objects.filter(submission__challenge=challenge, submission__phase=new.name)
         count = unfinished.exclude(state__in=[*ENDS]).values("submission").distinct().count()
-        running = (
-            f" {counted(count, 'submission')} to it {'is' if count == 1 else 'are'} still being evaluated."
-            * bool(count)
+        closes = gettext("“%(phase)s” closes at once: its end, %(end)s, is in the past.")
+        running = ngettext(
+            "%(count)s submission to it is still being evaluated.",
+            "%(count)s submissions to it are still being evaluated.",
+            count,
         )
-        yield f"“{new.name}” closes at once: its end, {_time(new.end)}, is in the past.{running}"
+        said = closes % {"phase": new.name, "end": _time(new.end)}
+        yield f"{said} {running % {'count': number(count, ',')}}" if count else said
     elif old.start <= now < new.start:
         count = challenge.submissions.filter(phase=new.name).count()
-        yield f"“{new.name}” is open, with {counted(count, 'submission')}, and closes until {_time(new.start)}."
+        form = ngettext(
+            "“%(phase)s” is open, with %(count)s submission, and closes until %(start)s.",
+            "“%(phase)s” is open, with %(count)s submissions, and closes until %(start)s.",
+            count,
+        )
+        yield form % {"phase": new.name, "count": number(count, ","), "start": _time(new.start)}
     elif new.end is not None and new.end > now and (old.end is None or new.end < old.end):
-        was = f"instead of {_time(old.end)}" if old.end else "and had no end"
-        yield f"“{new.name}” closes earlier: at {_time(new.end)} {was}."
+        facts = {"phase": new.name, "end": _time(new.end)}
+        if old.end:
+            form = gettext("“%(phase)s” closes earlier: at %(end)s instead of %(before)s.")
+            yield form % (facts | {"before": _time(old.end)})
+        else:
+            yield gettext("“%(phase)s” closes earlier: at %(end)s and had no end.") % facts
 
 
 def _submission_limits(challenge: Challenge, old: Phase, new: Phase, now: datetime) -> Iterator[str]:
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     limits = (
-        (old.max_submissions, new.max_submissions, "in total", None),
-        (old.max_submissions_per_day, new.max_submissions_per_day, "today", midnight),
+        (old.max_submissions, new.max_submissions, None),
+        (old.max_submissions_per_day, new.max_submissions_per_day, midnight),
     )
-    for was, most, when, since in limits:
+    for was, most, since in limits:
         if most is None or (was is not None and was <= most):
             continue
         used = _used(challenge, new.name, since)
         above = [count for count in used if count > most]
         if above:
-            yield (
-                f"{counted(len(above), 'team')} made more than {counted(most, 'submission')} to “{new.name}” {when}, "
-                f"up to {max(above)}. What they made stays, but they cannot submit again"
-                f"{' today' if since else ''}."
-            )
+            made = ngettext("%(count)s submission", "%(count)s submissions", most) % {"count": number(most, ",")}
+            facts = {"teams": number(len(above), ","), "limit": made, "phase": new.name, "most": max(above)}
+            yield (_above_today if since else _above)(len(above)) % facts
+
+
+def _above(teams: int) -> str:
+    return ngettext(
+        "%(teams)s team made more than %(limit)s to “%(phase)s” in total, up to %(most)s. What they made stays, but "
+        "they cannot submit again.",
+        "%(teams)s teams made more than %(limit)s to “%(phase)s” in total, up to %(most)s. What they made stays, but "
+        "they cannot submit again.",
+        teams,
+    )
+
+
+def _above_today(teams: int) -> str:
+    return ngettext(
+        "%(teams)s team made more than %(limit)s to “%(phase)s” today, up to %(most)s. What they made stays, but they "
+        "cannot submit again today.",
+        "%(teams)s teams made more than %(limit)s to “%(phase)s” today, up to %(most)s. What they made stays, but they "
+        "cannot submit again today.",
+        teams,
+    )
 
 
 def _used(challenge: Challenge, phase: str, since: datetime | None) -> list[int]:
@@ -162,19 +201,24 @@ def _used(challenge: Challenge, phase: str, since: datetime | None) -> list[int]
 
 
 def _stage_limits(challenge: Challenge, old: Phase, new: Phase) -> Iterator[str]:
+    limits = ((gettext("time"), "time_s"), (gettext("memory"), "memory_bytes"), ("CPUs", "cpus"))
     lowered = [
-        f"{stage} {name}"
+        f"{word(stage)} {name}"
         for stage in ("build", "predict", "score")
-        for name, field in (("time", "time_s"), ("memory", "memory_bytes"), ("CPUs", "cpus"))
+        for name, field in limits
         if getattr(getattr(new.rules, stage), field, 0) < getattr(getattr(old.rules, stage), field, 0)
     ]
     count = challenge.submissions.filter(phase=new.name).count()
     if lowered and count:
-        yield (
-            f"“{new.name}” has {counted(count, 'submission')} under the limits so far. Lower ones of "
-            f"{', '.join(lowered)} can fail submissions that passed, if they are evaluated again."
+        form = ngettext(
+            "“%(phase)s” has %(count)s submission under the limits so far. Lower ones of %(limits)s can fail "
+            "submissions that passed, if they are evaluated again.",
+            "“%(phase)s” has %(count)s submissions under the limits so far. Lower ones of %(limits)s can fail "
+            "submissions that passed, if they are evaluated again.",
+            count,
         )
+        yield form % {"phase": new.name, "count": number(count, ","), "limits": ", ".join(lowered)}
 
 
 def _time(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M} UTC"
+    return f"{minute(time)} UTC"

@@ -7,6 +7,7 @@ that does not enforce an isolation property runs no programs of participants, un
 from collections.abc import Iterable, Mapping, Sequence
 
 from django.conf import settings
+from django.utils.translation import gettext_noop
 
 from palio.core.attempt.verdicts import unloadable
 from palio.core.bundle.model import Phase, SubmissionKind
@@ -16,7 +17,9 @@ from palio.engines import WITHOUT_IMAGES
 from palio.web.models import ControllerBeat, User
 
 _SHARED = "bubblewrap"
-_NO_IMAGES = "The engine of this platform cannot load images. Submit the files that the image was built from."
+_NO_IMAGES = gettext_noop(
+    "The engine of this platform cannot load images. Submit the files that the image was built from."
+)
 
 
 def refuse_untrusted(user: User, engine: str) -> None:

@@ -6,12 +6,16 @@ changed, where the team may read the scores at that time.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext
 
 from palio.core.attempt.states import State
 from palio.core.bundle.model import Phase
+from palio.web.language.sentences import said
+from palio.web.language.times import day
 from palio.web.models import (
     Announcement,
     Attempt,
@@ -34,21 +38,26 @@ DEADLINE = "phase.closes-soon"  # the event
 def finished(attempt: Attempt) -> None:
     """A submission was scored or failed for good. Attempts of a re-score are not reported here."""
     submission = attempt.submission
-    name = f"“{submission.file.name}”"
     if attempt.state == State.SCORED:
-        kind, text, more = Kind.SCORED, f"{name} was scored in the phase “{submission.phase}”.", ""
+        kind, failure, more = Kind.SCORED, "", ""
     elif attempt.state == State.FAILED and attempt.failure_shown is not None:
         shown = attempt.failure_shown
-        kind, text = Kind.FAILED, f"{name} failed in the phase “{submission.phase}”: {shown['message']}"
-        more = str(shown.get("next_step") or "")
+        kind, failure, more = Kind.FAILED, str(shown["message"]), str(shown.get("next_step") or "")
     else:
         return
+    facts = {"file": submission.file.name, "phase": submission.phase, "failure": failure}
+
+    def text() -> str:
+        if kind is Kind.SCORED:
+            return gettext("“%(file)s” was scored in the phase “%(phase)s”.") % facts
+        return gettext("“%(file)s” failed in the phase “%(phase)s”: %(failure)s") % facts
+
     notice = Notice(
         kind=kind,
         challenge=submission.challenge,
         submission=submission,
         text=text,
-        more=more,
+        more=lambda: more,
         path=f"/s/{submission.pk}/",
         key=f"attempt/{attempt.identity}",
     )
@@ -81,14 +90,12 @@ def rescored(rescore: Rescore, changes: Sequence[ScoreChange]) -> None:
         if not told:
             continue
         team = told[0][0].team
-        lines = [line for _, line in told]
-        first = f"The phase “{phase}” was re-scored: "
         notice = Notice(
             kind=Kind.RESCORED,
             challenge=challenge,
             submission=told[0][0] if len(told) == 1 else None,
-            text=f"{first}{lines[0]}." if len(told) == 1 else f"{first}the scores of {len(told)} submissions changed.",
-            more="" if len(told) == 1 else "\n".join(lines),
+            text=partial(_rescored_text, phase, [line for _, line in told]),
+            more=partial(_rescored_lines, [line for _, line in told]),
             path=f"/s/{told[0][0].pk}/" if len(told) == 1 else f"/c/{challenge.slug}/submissions/",
             key=f"rescore/{rescore.pk}",
         )
@@ -97,19 +104,36 @@ def rescored(rescore: Rescore, changes: Sequence[ScoreChange]) -> None:
         webhooks.emit_to(team, webhooks.RESCORED, challenge, data | {"submissions": ids})
 
 
+def _rescored_text(phase: str, changes: Sequence[str]) -> str:
+    if len(changes) == 1:
+        return gettext("The phase “%(phase)s” was re-scored: %(change)s.") % {
+            "phase": phase,
+            "change": said(changes[0]),
+        }
+    form = gettext("The phase “%(phase)s” was re-scored: the scores of %(count)s submissions changed.")
+    return form % {"phase": phase, "count": len(changes)}
+
+
+def _rescored_lines(changes: Sequence[str]) -> str:
+    return "" if len(changes) == 1 else "\n".join(map(said, changes))
+
+
 def judged(submission: Submission, *, at: datetime) -> None:
     """An organizer disqualified a submission, or reinstated it."""
     reason = submission.disqualified
-    said = (
-        f"was disqualified in the phase “{submission.phase}”: {reason}"
-        if reason
-        else "was reinstated and has a rank again."
-    )
+    facts = {"file": submission.file.name, "phase": submission.phase, "reason": reason}
     notice = Notice(
         kind=Kind.JUDGED,
         challenge=submission.challenge,
         submission=submission,
-        text=f"“{submission.file.name}” {said}",
+        text=lambda: (
+            (
+                gettext("“%(file)s” was disqualified in the phase “%(phase)s”: %(reason)s")
+                if reason
+                else gettext("“%(file)s” was reinstated and has a rank again.")
+            )
+            % facts
+        ),
         path=f"/s/{submission.pk}/",
         key=f"judged/{submission.pk}/{at.timestamp():.3f}",
     )
@@ -132,9 +156,14 @@ def decided(registration: Registration, *, at: datetime) -> None:
     notice = Notice(
         kind=Kind.DECISION,
         challenge=registration.challenge,
-        text=f"You may participate in “{title}” now."
-        if is_approved
-        else f"Your request to join “{title}” was refused.",
+        text=lambda: (
+            (
+                gettext("You may participate in “%(challenge)s” now.")
+                if is_approved
+                else gettext("Your request to join “%(challenge)s” was refused.")
+            )
+            % {"challenge": title}
+        ),
         path=f"/c/{registration.challenge.slug}/",
         key=f"registration/{registration.pk}/{at.timestamp():.0f}",
     )
@@ -148,8 +177,8 @@ def announced(announcement: Announcement) -> None:
     notice = Notice(
         kind=Kind.ANNOUNCEMENT,
         challenge=challenge,
-        text=f"{title_of(challenge)}: {announcement.title}",
-        more=announcement.text,
+        text=lambda: f"{title_of(challenge)}: {announcement.title}",
+        more=lambda: announcement.text,
         path=f"/c/{challenge.slug}/announcements/",
         key=f"announcement/{announcement.pk}",
     )
@@ -163,8 +192,11 @@ def messaged(message: Message) -> None:
     notice = Notice(
         kind=Kind.MESSAGE,
         challenge=message.challenge,
-        text=f"Message from the organizers of “{title_of(message.challenge)}”: {message.title}",
-        more=message.text,
+        text=lambda: (
+            gettext("Message from the organizers of “%(challenge)s”: %(title)s")
+            % {"challenge": title_of(message.challenge), "title": message.title}
+        ),
+        more=lambda: message.text,
         path=f"/messages/{message.pk}/",
         key=f"message/{message.pk}",
     )
@@ -182,7 +214,10 @@ def closes_soon(challenge: Challenge, phase: Phase, end: datetime) -> bool:
     notice = Notice(
         kind=Kind.DEADLINE,
         challenge=challenge,
-        text=f"The phase “{phase.name}” of “{title_of(challenge)}” closes on {end:%Y-%m-%d at %H:%M} UTC.",
+        text=lambda: (
+            gettext("The phase “%(phase)s” of “%(challenge)s” closes on %(day)s at %(time)s UTC.")
+            % {"phase": phase.name, "challenge": title_of(challenge), "day": day(end), "time": f"{end:%H:%M}"}
+        ),
         path=f"/c/{challenge.slug}/phases/",
         key=f"deadline/{challenge.pk}/{end.isoformat()}/{phase.index}",
     )

@@ -4,7 +4,7 @@
 controller sends it. The same occasion (`key`) notifies a person once, however often it is reported.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -13,8 +13,10 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop, override
 
 from palio.core.errors import PalioError
+from palio.web.config.languages import LANGUAGE_NAMES
 from palio.web.models import Challenge, Mail, Notification, NotificationSettings, Submission, User
 from palio.web.verbs import events
 
@@ -39,14 +41,14 @@ class Channel(StrEnum):
 
 
 SAYS: Mapping[Kind, str] = {
-    Kind.SCORED: "A submission of your team was scored",
-    Kind.FAILED: "A submission of your team failed",
-    Kind.RESCORED: "A re-score changed a score of your team",
-    Kind.JUDGED: "An organizer disqualified or reinstated a submission of your team",
-    Kind.DECISION: "An organizer decided on your join request",
-    Kind.ANNOUNCEMENT: "A challenge that you joined has a new announcement",
-    Kind.MESSAGE: "An organizer sent you a message",
-    Kind.DEADLINE: "A phase that you can submit to closes within 24 hours",
+    Kind.SCORED: gettext_noop("A submission of your team was scored"),
+    Kind.FAILED: gettext_noop("A submission of your team failed"),
+    Kind.RESCORED: gettext_noop("A re-score changed a score of your team"),
+    Kind.JUDGED: gettext_noop("An organizer disqualified or reinstated a submission of your team"),
+    Kind.DECISION: gettext_noop("An organizer decided on your join request"),
+    Kind.ANNOUNCEMENT: gettext_noop("A challenge that you joined has a new announcement"),
+    Kind.MESSAGE: gettext_noop("An organizer sent you a message"),
+    Kind.DEADLINE: gettext_noop("A phase that you can submit to closes within 24 hours"),
 }
 
 CHOICES = tuple(f"{kind}/{channel}" for kind in Kind for channel in Channel)
@@ -54,14 +56,14 @@ CHOICES = tuple(f"{kind}/{channel}" for kind in Kind for channel in Channel)
 
 @dataclass(frozen=True)
 class Notice:
-    """What people are told. `text` is a sentence; `more` is further text of the mail."""
+    """What people are told. `text` says it in the language that is active; `more` is further text of the mail."""
 
     kind: Kind
     challenge: Challenge
-    text: str
+    text: Callable[[], str]
     path: str
     key: str
-    more: str = ""
+    more: Callable[[], str] = str  # empty
     submission: Submission | None = None
 
 
@@ -88,6 +90,8 @@ def reached(kind: Kind, people: QuerySet[User]) -> Reached:
 def notify(notice: Notice, people: QuerySet[User]) -> None:
     """Needs a transaction."""
     found = reached(notice.kind, people)
+    languages = languages_of([*found.listed, *found.mailed])
+    texts = {language: _said_in(language, notice.text) for language in set(languages.values())}
     Notification.objects.bulk_create(
         (
             Notification(
@@ -95,7 +99,7 @@ def notify(notice: Notice, people: QuerySet[User]) -> None:
                 kind=notice.kind,
                 challenge=notice.challenge,
                 submission=notice.submission,
-                text=notice.text,
+                text=texts[languages[user]],
                 path=notice.path,
                 key=notice.key,
             )
@@ -104,7 +108,9 @@ def notify(notice: Notice, people: QuerySet[User]) -> None:
         batch_size=_AT_A_TIME,
         ignore_conflicts=True,
     )
-    write_mail(notice.key, notice.text, _mail_text(notice), found.mailed, kind=notice.kind)
+    for language, text in texts.items():
+        users = [user for user in found.mailed if languages[user] == language]
+        write_mail(notice.key, text, _said_in(language, lambda: _mail_text(notice)), users, kind=notice.kind)
 
 
 def write_mail(key: str, subject: str, text: str, users: Iterable[int], *, kind: str = "") -> None:
@@ -116,6 +122,18 @@ def write_mail(key: str, subject: str, text: str, users: Iterable[int], *, kind:
         batch_size=_AT_A_TIME,
         ignore_conflicts=True,
     )
+
+
+def languages_of(users: Collection[int]) -> dict[int, str]:
+    """In which language each person is told something: the one that they have chosen, or else the platform's."""
+    default: str = settings.CONFIGURATION.language
+    rows = User.objects.filter(pk__in=users).values_list("pk", "language")
+    return {user: language if language in LANGUAGE_NAMES else default for user, language in rows}
+
+
+def _said_in(language: str, text: Callable[[], str]) -> str:
+    with override(language):
+        return text()
 
 
 def addresses() -> QuerySet[EmailAddress]:
@@ -165,12 +183,18 @@ def title_of(challenge: Challenge) -> str:
 
 def _mail_text(notice: Notice) -> str:
     address = settings.CONFIGURATION.address
-    parts = [notice.text, notice.more, f"{address}{notice.path}"]
-    return "\n\n".join([*filter(None, parts), footer(f"You joined “{title_of(notice.challenge)}”.")])
+    parts = [notice.text(), notice.more(), f"{address}{notice.path}"]
+    return "\n\n".join(
+        [
+            *filter(None, parts),
+            footer(gettext("You joined “%(challenge)s”.") % {"challenge": title_of(notice.challenge)}),
+        ]
+    )
 
 
 def footer(why: str) -> str:
-    return f"-- \n{why} Choose which e-mails you get: {settings.CONFIGURATION.address}/notifications/settings/\n"
+    choose = gettext("Choose which e-mails you get:")
+    return f"-- \n{why} {choose} {settings.CONFIGURATION.address}/notifications/settings/\n"
 
 
 def refuse_unknown_choice(value: str) -> None:

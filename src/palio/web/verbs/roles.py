@@ -1,15 +1,16 @@
 """Roles in a challenge: organizer, scorer, viewer."""
 
 from django.db import transaction
+from django.utils.translation import gettext_noop
 
 from palio.core.errors import PalioError
 from palio.web.models import Challenge, Role, RoleKind, User
 from palio.web.verbs import events
 
 SAYS = {
-    RoleKind.ORGANIZER: "can do everything in this challenge",
-    RoleKind.SCORER: "can see, re-run and re-score submissions",
-    RoleKind.VIEWER: "can see what an organizer sees, but change nothing",
+    RoleKind.ORGANIZER: gettext_noop("can do everything in this challenge"),
+    RoleKind.SCORER: gettext_noop("can see, re-run and re-score submissions"),
+    RoleKind.VIEWER: gettext_noop("can see what an organizer sees, but change nothing"),
 }
 
 

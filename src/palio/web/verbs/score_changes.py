@@ -9,6 +9,7 @@ from palio.core.bundle.leaderboards import primary_of
 from palio.core.bundle.model import Bundle, Column
 from palio.core.bundle.pick_phase import find_phase
 from palio.core.leaderboard.ranking import EQUAL
+from palio.core.sentences import Figure, Sentence
 from palio.web.leaderboard.visibility import hides_scores, visible_columns
 from palio.web.models import Attempt, Submission
 
@@ -45,16 +46,20 @@ class ReadableScores:
         self._columns = sorted(columns, key=lambda column: column.key != first)
 
     def says(self, change: ScoreChange) -> str:
-        """Such as `“model.zip” F1 0.912 → 0.934`; empty if nothing changed that may be read."""
+        """Such as `“model.zip” F1 0.912 → 0.934`, as a Sentence; empty if nothing changed that may be read."""
+        file = change.submission.file.name
         before, after = (self._read(scores) for scores in change.scores)
         for column in self._columns:
             old, new = before.get(column.key), after.get(column.key)
             if old is not None and new is not None and not _equal(old, new):
-                return f"“{change.submission.file.name}” {column.title} {_values(old, new, column)}"
+                values = _values(old, new, column)
+                return Sentence("“%(file)s” %(column)s %(values)s", file=file, column=column.title, values=values)
             if old is not None and new is None:
-                return f"“{change.submission.file.name}” has no score any more"
+                return Sentence("“%(file)s” has no score any more", file=file)
             if old is None and new is not None:
-                return f"“{change.submission.file.name}” {column.title} is {new:.{column.precision}f}, and had no score"
+                score = Figure(f"{new:.{column.precision}f}")
+                facts = {"file": file, "column": column.title, "score": score}
+                return Sentence("“%(file)s” %(column)s is %(score)s, and had no score", **facts)
         return ""
 
     def _read(self, scores: Mapping[str, float]) -> Mapping[str, float]:
@@ -65,7 +70,7 @@ def _equal(one: float, other: float) -> bool:
     return math.isclose(one, other, rel_tol=EQUAL, abs_tol=EQUAL)  # as for ranks
 
 
-def _values(old: float, new: float, column: Column) -> str:
+def _values(old: float, new: float, column: Column) -> Figure:
     """With more digits if the column's do not tell them apart."""
     texts = [f"{value:.{column.precision}f}" for value in (old, new)]
-    return " → ".join(texts if texts[0] != texts[1] else [repr(old), repr(new)])
+    return Figure(" → ".join(texts if texts[0] != texts[1] else [repr(old), repr(new)]))

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core import signing
 from django.db import transaction
 from django.urls import reverse
+from django.utils.translation import gettext_noop
 
 from palio.web.models import Mail, NotificationSettings, User
 from palio.web.verbs import events
@@ -28,7 +29,9 @@ class Subscription:
 
     @property
     def says(self) -> str:
-        return "Digest of the challenges that you organize" if self.kind == DIGEST else SAYS[Kind(self.kind)]
+        return (
+            gettext_noop("Digest of the challenges that you organize") if self.kind == DIGEST else SAYS[Kind(self.kind)]
+        )
 
 
 def address(user: int, kind: str) -> str:

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from palio.core.errors import PalioError
 from palio.web.http.public_address import UnfitAddressError, public_addresses, read_url
@@ -25,14 +26,14 @@ SCORED, FAILED = "submission.scored", "submission.failed"
 RESCORED, DISQUALIFIED, REINSTATED = "rescore.applied", "submission.disqualified", "submission.reinstated"
 ANNOUNCED, CLOSES, DECIDED = "announcement.made", "phase.closes-soon", "registration.decided"
 EVENTS: Mapping[str, str] = {
-    SCORED: "A submission was scored",
-    FAILED: "A submission failed",
-    RESCORED: "The new scores of a re-score were applied",
-    DISQUALIFIED: "A submission was disqualified",
-    REINSTATED: "A submission was reinstated",
-    ANNOUNCED: "An announcement was posted",
-    CLOSES: "A phase closes within 24 hours",
-    DECIDED: "A join request was approved or refused",  # only for the challenge
+    SCORED: gettext_noop("A submission was scored"),
+    FAILED: gettext_noop("A submission failed"),
+    RESCORED: gettext_noop("The new scores of a re-score were applied"),
+    DISQUALIFIED: gettext_noop("A submission was disqualified"),
+    REINSTATED: gettext_noop("A submission was reinstated"),
+    ANNOUNCED: gettext_noop("An announcement was posted"),
+    CLOSES: gettext_noop("A phase closes within 24 hours"),
+    DECIDED: gettext_noop("A join request was approved or refused"),  # only for the challenge
 }
 
 

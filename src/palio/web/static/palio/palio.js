@@ -2,11 +2,15 @@
 // Shows local times, the current tab, copy buttons and confirmation dialogs.
 
 (() => {
+  const { lang } = document.documentElement;
+  const says = document.body.dataset; // in the language of the page
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  const whole = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "short" });
+  const whole = new Intl.DateTimeFormat(lang === "en" ? undefined : lang, { dateStyle: "full", timeStyle: "short" });
   const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
-  const day = new Intl.DateTimeFormat("en-CA", { year: "numeric", month: "2-digit", day: "2-digit" });
-  const name = new Intl.DateTimeFormat("en", { timeZoneName: "short" });
+  const date = { year: "numeric", month: "2-digit", day: "2-digit" };
+  const day = new Intl.DateTimeFormat("en-CA", date); // as in the attribute datetime
+  const shownDay = lang === "en" ? day : new Intl.DateTimeFormat(lang, date);
+  const name = new Intl.DateTimeFormat(lang, { timeZoneName: "short" });
 
   function addZone(time) {
     const moment = new Date(time.dateTime);
@@ -14,12 +18,11 @@
     time.dataset.zoned = "yes";
     time.title = `${whole.format(moment)} (${zone})`;
     if (moment.getTimezoneOffset() === 0 || time.closest("table, .countdown")) return; // there, the tooltip shows it
-    const local = day.format(moment);
-    const same = local === time.dateTime.slice(0, 10);
+    const same = day.format(moment) === time.dateTime.slice(0, 10);
     const short = name.formatToParts(moment).find((part) => part.type === "timeZoneName").value;
     const span = document.createElement("span");
     span.className = "zone";
-    span.textContent = `(${same ? "" : `${local} `}${clock.format(moment)} ${short})`;
+    span.textContent = `(${same ? "" : `${shownDay.format(moment)} `}${clock.format(moment)} ${short})`;
     time.after(" ", span); // a sibling, so that a line can only break before it
   }
 
@@ -30,9 +33,9 @@
     button.dataset.said = said;
     try {
       await navigator.clipboard.writeText(text);
-      button.textContent = "Copied";
+      button.textContent = says.copied;
     } catch {
-      button.textContent = "Press Ctrl+C to copy";
+      button.textContent = says.pressToCopy;
       if (source) getSelection().selectAllChildren(source);
     }
     setTimeout(() => { button.textContent = said; }, 2000);
@@ -46,7 +49,7 @@
 
   function ask(button) {
     const question = make("p", { id: "palio-question", textContent: button.dataset.confirm });
-    const no = make("button", { value: "", textContent: "Go back", autofocus: true });
+    const no = make("button", { value: "", textContent: says.goBack, autofocus: true });
     const yes = make("button", { value: "yes", className: "danger", textContent: button.dataset.confirmYes ?? button.textContent.trim() });
     const form = make("form", { method: "dialog" }, question, make("div", { className: "actions" }, yes, no));
     const dialog = make("dialog", {}, form);
@@ -112,7 +115,7 @@
       if (ranges.length > before) log.closest("details").open = true;
     }
     CSS.highlights.set("found", new Highlight(...ranges));
-    input.parentElement.querySelector("[role=status]").textContent = words ? `${ranges.length} found` : "";
+    input.parentElement.querySelector("[role=status]").textContent = words ? says.found.replace("{count}", ranges.length) : "";
     return ranges[0];
   }
   const finder = document.querySelector("input[data-find]");
@@ -120,6 +123,11 @@
     finder.parentElement.hidden = false;
     finder.addEventListener("input", () => find(finder)?.startContainer.parentElement.scrollIntoView({ block: "nearest" }));
     document.addEventListener("htmx:afterSettle", () => { if (finder.value) find(finder); });
+  }
+
+  if (lang !== "en" && Intl.DisplayNames) { // the server knows the English names of countries
+    const regions = new Intl.DisplayNames(lang, { type: "region" });
+    for (const each of document.querySelectorAll("[data-region]")) each.textContent = regions.of(each.dataset.region);
   }
 
   const everything = (root) => root.querySelectorAll("time[datetime]").forEach(addZone);

@@ -8,6 +8,8 @@
   const input = form.elements.file;
   const byId = (id) => document.getElementById(id);
   const [button, checkButton, pause, progress, doing, refused] = ["submit-file", "check-file", "pause", "progress", "doing", "refused"].map(byId);
+  // Texts in the language of the page, with {names} of what is filled in.
+  const say = (name, facts = {}) => form.dataset[`say${name}`].replace(/\{(\w+)\}/g, (_, key) => facts[key]);
   const drop = form.querySelector(".drop");
   const { api, challenge, worker: workerAddress, most, mostShown, chunk: chunkBytes } = form.dataset;
   const PAUSES_S = [0.5, 1, 2, 4, 8, 15, 30];
@@ -35,7 +37,7 @@
       const said = JSON.parse(text);
       if (said.code && said.message) return said;
     } catch { /* a proxy's page, or nothing */ }
-    return { code: "", message: `The platform responded with status ${status}.`, next_step: "Reload this page and submit the file again. What has arrived is not sent again." };
+    return { code: "", message: say("Status", { status }), next_step: say("Reload") };
   }
 
   function once(method, path, body, headers, signal, progressed) {
@@ -65,7 +67,7 @@
       const unreachable = status === 0 || status === 429 || (status >= 502 && status <= 504);
       if (!unreachable && status !== 423 && said.code !== "request-in-progress") throw new Refused(said);
       const seconds = PAUSES_S[Math.min(attempt, PAUSES_S.length - 1)];
-      if (unreachable && attempt > 0) doing.textContent = `The platform does not respond. Trying again in ${Math.ceil(seconds)} s …`;
+      if (unreachable && attempt > 0) doing.textContent = say("Unreachable", { seconds: Math.ceil(seconds) });
       await sleep(seconds, signal);
     }
   }
@@ -79,7 +81,7 @@
     const worker = new Worker(workerAddress, { type: "module" });
     const hashed = new Promise((resolve, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-      const unreadable = () => reject(new Refused({ code: "file-unreadable", message: `${file.name} cannot be read.`, next_step: "Check that it was not changed or moved, and choose it again." }));
+      const unreadable = () => reject(new Refused({ code: "file-unreadable", message: say("Unreadable", { file: file.name }), next_step: say("ChooseAgain") }));
       worker.onmessage = ({ data }) => {
         if (data.digest) resolve(data.digest);
         else if (data.error) unreadable();
@@ -94,10 +96,12 @@
   // -- the upload
 
   const size = (bytes) => {
-    const units = ["B", "KiB", "MiB", "GiB"];
+    const units = form.dataset.units.split(" ");
     let unit = 0;
     for (; bytes >= 1024 && unit < 3; unit++) bytes /= 1024;
-    return `${unit && bytes < 10 ? bytes.toFixed(2) : bytes.toFixed(unit ? 1 : 0)} ${units[unit]}`;
+    const digits = unit ? (bytes < 10 ? 2 : 1) : 0;
+    const format = { minimumFractionDigits: digits, maximumFractionDigits: digits, useGrouping: false };
+    return `${new Intl.NumberFormat(document.documentElement.lang, format).format(bytes)} ${units[unit]}`;
   };
 
   function show(share, text) {
@@ -122,8 +126,8 @@
     const report = (sent) => {
       const seconds = (performance.now() - began) / 1000;
       const left = seconds > 3 && sent > before ? Math.ceil(((file.size - sent) * seconds) / (sent - before)) : null;
-      const time = left === null ? "" : left < 100 ? `, ${left} s left` : `, ${Math.ceil(left / 60)} min left`;
-      show(sent / file.size, `Sending: ${size(sent)} of ${size(file.size)}${time}. After an interruption it resumes here.`);
+      const facts = { sent: size(sent), all: size(file.size), time: left < 100 ? `${left} s` : `${Math.ceil(left / 60)} min` };
+      show(sent / file.size, say(left === null ? "Sending" : "SendingLeft", facts));
     };
     for (let interrupted = 0; offset < file.size;) {
       report(offset);
@@ -143,18 +147,18 @@
   async function submit(file, signal, checksFirst) {
     const phase = form.elements.phase.value;
     if (known?.file !== file) {
-      const sha256 = await digest(file, signal, (done) => show(done / file.size, `Reading ${file.name}: ${size(done)} of ${size(file.size)}`));
+      const sha256 = await digest(file, signal, (done) => show(done / file.size, say("Reading", { file: file.name, done: size(done), all: size(file.size) })));
       known = { file, sha256 };
     }
     const upload = await announce(file, phase, known.sha256, signal);
     await send(file, upload, signal);
-    show(1, "The file has arrived and is being checked …");
+    show(1, say("Checking"));
     const kept = await post(`${upload}/complete`, { kind: form.elements.kind.value || null, phase }, signal);
     if (checksFirst) { // the page shows what was recognized, and submits
       location.assign(`?${new URLSearchParams({ phase, file: kept.id })}`);
       return;
     }
-    show(1, "Submitting …");
+    show(1, say("Submitting"));
     const key = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
     const answers = {};
     for (const field of form.querySelectorAll("[name^='answer-']")) {
@@ -186,15 +190,15 @@
       }
       refused.append(list);
     }
-    if (said.next_step) refused.append(line("p", `Next: ${said.next_step}`));
+    if (said.next_step) refused.append(line("p", say("Next", { step: said.next_step })));
     refused.hidden = false;
     progress.hidden = true;
   }
 
   function fits(file) {
     if (file.size > 0 && file.size <= Number(most)) return true;
-    const message = file.size ? `${file.name} has ${size(file.size)}; the limit is ${mostShown}.` : `${file.name} is empty.`;
-    refuse({ message, next_step: file.size ? "Remove files that are not needed to run it." : "Check how the file was made." });
+    const message = say(file.size ? "TooLarge" : "Empty", { file: file.name, size: size(file.size), limit: mostShown });
+    refuse({ message, next_step: say(file.size ? "Remove" : "CheckFile") });
     return false;
   }
 
@@ -211,8 +215,8 @@
       await submit(file, stop.signal, event.submitter?.name === "check");
       leaves = true;
     } catch (error) {
-      if (stop.signal.aborted) show(progress.firstElementChild.value, "Paused. Submit again to resume.");
-      else refuse(error.said ?? { message: "An error occurred in this page.", next_step: `Reload it and submit the file again. What has arrived is not sent again. (${error})` });
+      if (stop.signal.aborted) show(progress.firstElementChild.value, say("Paused"));
+      else refuse(error.said ?? { message: say("Broken"), next_step: `${say("Reload")} (${error})` });
     } finally {
       stop = null;
       pause.hidden = true;

@@ -1,0 +1,1 @@
+"""Pages in the reader's language: which one it is, sentences of `palio.core`, numbers, and words for states."""
