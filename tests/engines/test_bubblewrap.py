@@ -27,8 +27,8 @@ from palio.engines.bubblewrap.cgroup import Cgroup
 from palio.engines.bubblewrap.interpreter import Interpreter, this_interpreter, too_wide
 from palio.engines.bubblewrap.launch import package_root
 from palio.engines.bubblewrap.processes import kill_process
-from palio.engines.bubblewrap.seccomp import AFFINITY, UNWATCHED_MEMORY, seccomp_filter
 from palio.engines.output_folder import folder_usage
+from palio.engines.seccomp_filter import AFFINITY, UNWATCHED_MEMORY, seccomp_filter
 
 LIMITS = Limits(time_s=30, memory_bytes=256 * MIB, cpus=1, pids=64, shm_bytes=16 * MIB)
 

@@ -12,6 +12,7 @@ import pytest
 from palio.core.engine import Limits
 from palio.core.quantities import MIB
 from palio.engines.kubernetes.launch import PATH, launched, launcher
+from palio.engines.seccomp_filter import seccomp_filter
 
 LIMITS = Limits(time_s=1, memory_bytes=64 * MIB, cpus=1, pids=9, open_files=100)
 UID = 14_231  # of nobody, and outside of the users for jobs
@@ -114,3 +115,56 @@ def test_program_does_not_start_where_processes_are_not_limited(program: Path) -
     assert (ended.returncode, ended.stdout) == (125, "")
     assert ended.stderr == 'exec: "echo": this node does not limit processes\n'
     assert run(program, ["echo", "started"], uid=0, limits_processes=False).stdout == "started\n"
+
+
+ASKED = textwrap.dedent("""
+    import ctypes, errno, mmap, os, socket
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def said(name, ask):
+        try:
+            failed = ask() == -1
+            error = ctypes.get_errno() if failed else 0
+        except OSError as caught:
+            error = caught.errno
+        print(name, errno.errorcode.get(error, "allowed"))
+
+    said("unshare", lambda: libc.unshare(0x10000000))
+    said("ptrace", lambda: libc.ptrace(0, 0, 0, 0))
+    said("another filter", lambda: libc.prctl(22, 2, 0, 0, 0))
+    said("huge pages", lambda: mmap.mmap(-1, 2 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x40000).close())
+    said("netlink", lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW).close())
+    said("unix", lambda: socket.socketpair()[0].close())
+    said("udp", lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close())
+    print(open("/proc/self/status").read().partition("NoNewPrivs:")[2].split()[0])
+""")
+
+
+def test_calls_are_filtered(program: Path) -> None:
+    ended = run(program, ["python3", "-I", "-c", ASKED])
+    is_counted = not Path("/sys/fs/cgroup/memory/memory.limit_in_bytes").exists()
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.splitlines() == [
+        "unshare EPERM",
+        "ptrace EPERM",
+        "another filter EPERM",
+        "huge pages ENOMEM",
+        "netlink EAFNOSUPPORT",
+        "unix allowed",
+        f"udp {'allowed' if is_counted else 'EAFNOSUPPORT'}",
+        "1",
+    ]
+
+
+def test_program_does_not_start_without_a_filter(program: Path) -> None:
+    program.write_bytes(program.read_bytes()[:-8] + bytes(8))
+    ended = run(program, ["true"])
+    assert ended.returncode == 125
+    assert "this node does not filter system calls" in ended.stderr
+
+
+def test_filters_fit_into_the_launchers_buffer() -> None:
+    for allows_ip in (True, False):
+        found = seccomp_filter(machine="x86_64", allows_ip=allows_ip)
+        assert found
+        assert len(found) <= 8192

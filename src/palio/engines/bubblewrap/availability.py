@@ -12,9 +12,9 @@ from palio.core.engine import Enforcement, Guarantee
 from palio.engines.bubblewrap.interpreter import this_interpreter, too_wide
 from palio.engines.bubblewrap.launch import INSIDE_UID, probe
 from palio.engines.bubblewrap.limits import counts_by_namespace
-from palio.engines.bubblewrap.seccomp import seccomp_filter
 from palio.engines.fault import Unavailable
 from palio.engines.job_users import job_uids
+from palio.engines.seccomp_filter import seccomp_filter
 
 OLDEST = (0, 8, 0)  # the first version that can forbid further user namespaces inside
 _INSTALL = {

@@ -35,9 +35,9 @@ from palio.engines.bubblewrap.interpreter import SYSTEM_FOLDERS, Interpreter
 from palio.engines.bubblewrap.launch import Launch, LaunchError, launch, memory_file
 from palio.engines.bubblewrap.packages import packages_digest, unsatisfied
 from palio.engines.bubblewrap.pip_configuration import read_configuration
-from palio.engines.bubblewrap.seccomp import seccomp_filter
 from palio.engines.bubblewrap.sources import OUTPUT, Operation
 from palio.engines.bubblewrap.streams import Printed, Reports
+from palio.engines.seccomp_filter import seccomp_filter
 
 PREFIX, FILES = "environment-", "files"  # of its folder among the images
 RULE = 1  # increase whenever the same requirements would be installed otherwise

@@ -31,12 +31,12 @@ from palio.engines.bubblewrap.inside import GO, description, failure, inside_com
 from palio.engines.bubblewrap.launch import Launch, Launched, LaunchError, launch, memory_file
 from palio.engines.bubblewrap.limits import limit_processes
 from palio.engines.bubblewrap.processes import Processes, children, start_time
-from palio.engines.bubblewrap.seccomp import AFFINITY, UNWATCHED_MEMORY, seccomp_filter
 from palio.engines.bubblewrap.sources import Copy
 from palio.engines.bubblewrap.streams import Printed, Reports
 from palio.engines.bubblewrap.users import take_user
 from palio.engines.output_folder import folder_usage
 from palio.engines.output_space import output_excess
+from palio.engines.seccomp_filter import AFFINITY, UNWATCHED_MEMORY, seccomp_filter
 
 TASK, SUPERVISOR, GROUPS, SANDBOX, RESULT = (
     f"{name}.json" for name in ("task", "supervisor", "groups", "sandbox", "result")

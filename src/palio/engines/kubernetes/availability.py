@@ -238,8 +238,12 @@ def guarantees(missing: frozenset[str], settings: Settings, proof: Proof, enforc
         network,
         Guarantee("root file system", kernel, "read-only; /tmp in memory"),
         Guarantee("user", kernel, f"a separate uid ({uids.start}-{uids.stop - 1}) per job, no groups{groups}{users}"),
-        Guarantee("capabilities", kernel, f"none, no new privileges, the runtime's seccomp profile{sandbox}"),
-        Guarantee("memory", kernel, "including /tmp and /dev/shm; on nodes with cgroup v1, not what waits in sockets"),
+        Guarantee(
+            "capabilities",
+            kernel,
+            f"none, no new privileges, the runtime's seccomp profile and, on x86-64, Palio's stricter filter{sandbox}",
+        ),
+        Guarantee("memory", kernel, "including /tmp and /dev/shm"),
         Guarantee("cpus", kernel),
         pids if enforced.processes else kubelets_pids,
         by_experiment(

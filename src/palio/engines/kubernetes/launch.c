@@ -14,24 +14,32 @@
  * later takes none. It connects even if it can open no counter, as the keeper takes one connection: the program's would
  * be the first otherwise. And it connects before it limits files, so that this cannot fail.
  *
+ * Then it filters system calls. Its file ends with two filters and their sizes in bytes, four bytes each: one for
+ * version 2 of cgroups, and one for version 1, which does not count what waits in sockets of the network as memory.
+ *
  * No library is linked, so that it runs in any image of its processor.
  */
 
 typedef unsigned long word;
-enum { WRITE = 1, OPEN = 2, NANOSLEEP = 35, SOCKET = 41, CONNECT = 42, SENDMSG = 46 };
-enum { FORK = 57, EXECVE = 59, EXIT = 60, WAIT4 = 61, PRLIMIT = 302 };
+enum { READ = 0, WRITE = 1, OPEN = 2, SEEK = 8, NANOSLEEP = 35, SOCKET = 41, CONNECT = 42, SENDMSG = 46 };
+enum { FORK = 57, EXECVE = 59, EXIT = 60, WAIT4 = 61, PRCTL = 157, PRLIMIT = 302 };
 enum { RLIMIT_FSIZE = 1, RLIMIT_CORE = 4, RLIMIT_NPROC = 6, RLIMIT_NOFILE = 7 };
 enum { ENOENT = 2, ENOEXEC = 8, EACCES = 13, ENOTDIR = 20 };
 enum { READ_ONLY = 0, UNIX = 1, SEQUENCE = 5, CLOSE_ON_EXEC = 02000000, RIGHTS = 1, SOCKET_LEVEL = 1 };
 enum { COUNTERS = 3, TRIES = 500, PAUSE_NS = 20000000 };
 enum { WRITE_ONLY = 1, MOST_OTHERS = 64, NOT_LIMITED = 125, NOT_RUNNABLE = 126, NOT_FOUND = 127 };
+enum { NO_NEW_PRIVILEGES = 38, FILTER_CALLS = 22, BY_PROGRAM = 2, FROM_END = 2, MOST_FILTER_BYTES = 8192 };
 #define UNLIMITED (~0UL)
 
 static long call(word number, word a, word b, word c, word d)
 {
     long result;
     register word fourth __asm__("r10") = d;
-    __asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b), "d"(c), "r"(fourth) : "rcx", "r11", "memory");
+    register word fifth __asm__("r8") = 0;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(fourth), "r"(fifth)
+                     : "rcx", "r11", "memory");
     return result;
 }
 
@@ -156,6 +164,31 @@ static void send_counters(void)
     }
 }
 
+static int has_first_version(void)
+{
+    return call(OPEN, (word) "/sys/fs/cgroup/memory/memory.limit_in_bytes", READ_ONLY | CLOSE_ON_EXEC, 0, 0) >= 0;
+}
+
+static void filter_calls(const char *program)
+{
+    unsigned int sizes[2] = {0, 0}; /* for version 2 of cgroups, and for version 1 */
+    char filter[MOST_FILTER_BYTES];
+    long file = call(OPEN, (word) "/proc/self/exe", READ_ONLY | CLOSE_ON_EXEC, 0, 0);
+    call(SEEK, file, -(word)sizeof sizes, FROM_END, 0);
+    call(READ, file, (word)sizes, sizeof sizes, 0);
+    int first = has_first_version();
+    word size = sizes[first], back = sizeof sizes + sizes[1] + (first ? 0 : size);
+    struct {
+        word count;
+        char *steps;
+    } given = {size / 8, filter};
+    if (size && size <= sizeof filter && call(SEEK, file, -back, FROM_END, 0) >= 0
+        && call(READ, file, (word)filter, size, 0) == (long)size && call(PRCTL, NO_NEW_PRIVILEGES, 1, 0, 0) >= 0
+        && call(PRCTL, FILTER_CALLS, BY_PROGRAM, (word)&given, 0) >= 0)
+        return;
+    fail(program, "this node does not filter system calls", NOT_LIMITED);
+}
+
 static void become(char **command, char **environment)
 {
     const char *name = command[0], *reason = "executable file not found in $PATH";
@@ -212,6 +245,7 @@ __attribute__((used)) static void launch(word *stack)
         limit_processes(arguments[5], processes);
     if (number(arguments[4]))
         send_counters();
+    filter_calls(arguments[5]);
     word files = number(arguments[2]), bytes = number(arguments[3]);
     if (limit_to(RLIMIT_NOFILE, files, files) < 0 || limit_to(RLIMIT_FSIZE, bytes, bytes) < 0 || limit_to(RLIMIT_CORE, 0, 0) < 0)
         fail(arguments[5], "this node does not limit files", NOT_LIMITED);

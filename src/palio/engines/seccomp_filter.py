@@ -1,4 +1,4 @@
-"""The sandbox's filter of system calls, as a classic BPF program for bubblewrap.
+"""A job's filter of system calls, as a classic BPF program: bubblewrap's, and what the launcher adds on Kubernetes.
 
 Refused: creating or entering namespaces, mounting, tracing other processes, reading or changing the kernel, and sockets
 of families other than Unix, IPv4 and IPv6: above all AF_VSOCK, which no network namespace confines and which reaches
@@ -45,7 +45,7 @@ _OPTIONAL: dict[str, tuple[int, int]] = {
 }
 _CLONE, _CLONE3, _SOCKET, _IOCTL = (56, 220), (435, 435), (41, 198), (16, 29)
 _PERSONALITY, _FALLOCATE, _PRCTL, _SETSOCKOPT = (135, 92), (285, 47), (157, 167), (54, 208)
-_FAMILIES = (1, *INET)  # Unix and IP
+_UNIX = 1
 _SOL_SOCKET = 1
 # Huge pages come from a pool of the machine that no memory limit counts: the call, the argument with its flags, the
 # flag, and the error, as on a machine without huge pages.
@@ -56,12 +56,15 @@ _HUGE_PAGES = (
 )
 
 
-def seccomp_filter(also: Iterable[str] = (), machine: str | None = None) -> bytes | None:
-    """The program, or None for an unsupported processor. `also` names optional calls to refuse."""
+def seccomp_filter(also: Iterable[str] = (), machine: str | None = None, *, allows_ip: bool = True) -> bytes | None:
+    """The program, or None for an unsupported processor. `also` names optional calls to refuse.
+
+    Without `allows_ip`, there are only Unix sockets.
+    """
     machine = machine or platform.machine()
     if machine not in _ARCHITECTURES:
         return None
-    column = list(_ARCHITECTURES).index(machine)
+    column, families = list(_ARCHITECTURES).index(machine), INET if allows_ip else ()
     program = [_step(_LOAD, _ARCHITECTURE), _step(_EQUAL, _ARCHITECTURES[machine], 1, 0), _step(_RETURN, _KILL)]
     program.append(_step(_LOAD, _NUMBER))
     if machine == "x86_64":
@@ -80,8 +83,8 @@ def seccomp_filter(also: Iterable[str] = (), machine: str | None = None) -> byte
     program += _if_bits(_FALLOCATE[column], 1, _KEEP_SIZE, errno.EOPNOTSUPP)
     for numbers, argument, flag, code in _HUGE_PAGES:
         program += _if_bits(numbers[column], argument, flag, code)
-    program += _unless_among(_SOCKET[column], 0, _FAMILIES, errno.EAFNOSUPPORT)
-    for family in INET:
+    program += _unless_among(_SOCKET[column], 0, (_UNIX, *families), errno.EAFNOSUPPORT)
+    for family in families:
         program += _unless_among(_SOCKET[column], 2, INET_PROTOCOLS, errno.EPROTONOSUPPORT, where=(0, family))
     where = (1, _SOL_SOCKET)
     program += _unless_among(_SETSOCKOPT[column], 2, SOCKET_OPTIONS, errno.EPERM, where=where)
