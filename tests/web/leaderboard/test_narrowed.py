@@ -157,7 +157,7 @@ def test_best_over_time_with_intervals(world: World, tmp_path: Path, browser: Br
     assert (low, high) == pytest.approx((0.87407, 0.92208), abs=1e-4)  # Beta(540.5, 60.5)
     page = get(browser(), PAGE)
     assert '<path class="band"' in page
-    assert "0.874, 0.922" in page
+    assert "0.874 – 0.922" in page
     assert "The band is the 95 % interval of the best score." in page
 
 
