@@ -68,7 +68,7 @@ def test_usage(bundle: Path, capsys: pytest.CaptureFixture[str], arguments: list
 
 
 def test_report_of_no_export(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["report", "vowels"]) == 2
+    assert main(["report", "./vowels"]) == 2
     found = capsys.readouterr().err
     assert "vowels is no export that a report can be made of: it has no challenge.json." in found
     assert "palio export CHALLENGE --runs" in found

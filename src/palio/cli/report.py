@@ -33,7 +33,7 @@ def report(challenge: str | None, output: Path | None, cases: bool, as_json: boo
     from palio.core.report.writing import write_report
 
     source = Path(challenge) if challenge else None
-    is_export = source is not None and _is_export(source)
+    is_export = challenge is not None and _is_export(challenge)
     with TemporaryDirectory(prefix="palio-report-") as scratch:
         if is_export and source:
             name, export = source.resolve().name.removesuffix(".zip").removesuffix("-export"), source
@@ -54,11 +54,12 @@ def report(challenge: str | None, output: Path | None, cases: bool, as_json: boo
         click.echo(str(written["reason"]))
 
 
-def _is_export(path: Path) -> bool:
-    """A folder that only has the name of a challenge, such as its bundle's, is none."""
+def _is_export(given: str) -> bool:
+    """A folder that only has the name of a challenge, such as its bundle's, is none; `./NAME` always means a folder."""
     from palio.core.report.facts import NAME
 
-    return path.is_file() or (path / NAME).is_file() or (path.exists() and len(path.parts) > 1)
+    path = Path(given)
+    return path.is_file() or (path / NAME).is_file() or (path.exists() and "/" in given)
 
 
 def _downloaded(challenge: str | None, scratch: Path) -> tuple[str, Path]:
