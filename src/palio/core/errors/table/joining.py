@@ -107,7 +107,7 @@ KINDS: dict[str, FailureKind] = {
     ),
     "registry-name-invalid": FailureKind(
         _P,
-        "`{registry}` is not the name of a registry.",
+        "No registry is named `{registry}`.",
         "Enter the part of the image's name before the first slash, such as ghcr.io or registry.lab.example:5000; for "
         "Docker Hub, docker.io.",
         status=422,

@@ -148,7 +148,7 @@ KINDS: dict[str, FailureKind] = {
     ),
     "message-audience-unknown": FailureKind(
         _O,
-        "`{audience}` names no receivers.",
+        "No receivers are named `{audience}`.",
         "Use one of {allowed}.",
     ),
     "message-team-unknown": FailureKind(
