@@ -69,7 +69,8 @@ def remains(home: Path, name: str) -> Iterator[str]:
     for path in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             command, status = (path / "cmdline").read_bytes(), (path / "status").read_text()
-            is_ours = f"\nUid:\t{user}\t" in status and int(path.name) != os.getpid() and "\nState:\tZ" not in status
+            # Without a command line, it has given its memory back: it is over, or about to be.
+            is_ours = f"\nUid:\t{user}\t" in status and int(path.name) != os.getpid() and command
             if is_ours or name.encode() + b"\0" in command:
                 yield f"process {path.name} {command!r}"
     for place in {path.parent for path in places("x")}:
