@@ -28,6 +28,7 @@ BY_API: Mapping[str, tuple[str, ...]] = {
     "submit-file": ("list-files", "submit"),
     "submission-live": ("submission",),
     "submission-logs": ("submission-log",),
+    "language": ("set-notifications",),  # of e-mails; that of pages is the browser's
     "leaderboard-phase": ("leaderboard",),
     "leaderboard-csv": ("leaderboard",),
     "leaderboard-json": ("leaderboard",),

@@ -91,5 +91,8 @@ def test_api(told: World, browser: Browser) -> None:
     assert changed["kinds"]["deadline"] == {"page": True, "mail": False}
     changed = bob.patch(where, {"kinds": {"deadline": {"mail": True}}, "digest": "daily"}, "application/json").json()
     assert (changed["kinds"]["deadline"]["mail"], changed["digest"]) == (True, "daily")
+    changed = bob.patch(where, {"language": "fr"}, "application/json").json()
+    assert (changed["language"], changed["digest"]) == ("fr", "daily")
+    assert bob.patch(where, {"language": "tlh"}, "application/json").json()["code"] == "value-unknown"
     refused = bob.patch(where, {"kinds": {"deadline": {"fax": True}}}, "application/json")
     assert (refused.status_code, refused.json()["code"]) == (422, "value-unknown")

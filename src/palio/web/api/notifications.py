@@ -11,6 +11,7 @@ from palio.web.api.paging import Paged, PageRange, page_of
 from palio.web.http.request import signed_in
 from palio.web.models import Notification, NotificationSettings, User
 from palio.web.queries import notifications as queries
+from palio.web.verbs import accounts
 from palio.web.verbs import notifications as verbs
 
 router = Router(tags=["account"])
@@ -45,11 +46,12 @@ class ReadOut(Schema):
 
 class NotificationSettingsIn(Schema):
     """`kinds`: for each kind, for each channel (`page`, `mail`), whether it is on; what is left out stays as it is.
-    `digest`, for organizers: `off`, `daily` or `weekly`.
+    `digest`, for organizers: `off`, `daily` or `weekly`. `language` of e-mails and notifications: `en`, `de` or `fr`.
     """
 
     kinds: dict[str, dict[str, bool]] = Field(default_factory=dict, max_length=20)
     digest: str | None = None
+    language: str | None = None
 
 
 class NotificationSettingsOut(Schema):
@@ -57,6 +59,7 @@ class NotificationSettingsOut(Schema):
 
     kinds: dict[str, dict[str, bool]]
     digest: str
+    language: str
     mail_address: str
 
 
@@ -86,6 +89,8 @@ def set_notifications(request: HttpRequest, content: NotificationSettingsIn) -> 
     off = {each for each in found.off if given.get(each) is not True} | {each for each, on in given.items() if not on}
     for each in given:
         verbs.refuse_unknown_choice(each)
+    if content.language is not None:
+        accounts.set_language(user, content.language)
     digest = found.digest if content.digest is None else content.digest
     return _settings(user, verbs.change_settings(user, off=off, digest=digest))
 
@@ -104,4 +109,9 @@ def _shown(row: Notification) -> dict[str, Any]:
 
 
 def _settings(user: User, found: NotificationSettings) -> dict[str, Any]:
-    return {"kinds": queries.choices(found), "digest": found.digest, "mail_address": queries.mail_address(user)}
+    return {
+        "kinds": queries.choices(found),
+        "digest": found.digest,
+        "language": verbs.languages_of([user.pk])[user.pk],
+        "mail_address": queries.mail_address(user),
+    }
