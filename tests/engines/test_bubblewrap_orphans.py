@@ -55,11 +55,12 @@ def killed_at_every_moment(home: Path) -> Iterator[str]:
 
 
 def supervisors(name: str) -> list[int]:
-    """Of the processes that the job's name is in the command line of, the one that is no child of another."""
+    """Of the own processes that the job's name is in the command line of, the one that is no child of another."""
     parents = {}
     for path in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if name.encode() + b"\0" in path.joinpath("cmdline").read_bytes():
+            is_own = path.stat().st_uid == os.getuid()  # another test may have a job of the same name
+            if is_own and name.encode() + b"\0" in path.joinpath("cmdline").read_bytes():
                 parents[int(path.name)] = int((path / "stat").read_text().rpartition(")")[2].split()[1])
     return [pid for pid, parent in parents.items() if parent not in parents]
 

@@ -105,13 +105,14 @@ def as_alice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_organizer_publishes_new_version_by_title(
-    capsys: pytest.CaptureFixture[str], world: World, small_bundle: Path, as_alice: None
+    capsys: pytest.CaptureFixture[str], small_bundle: Path, tmp_path: Path, as_alice: None
 ) -> None:
-    yaml = small_bundle / "competition.yaml"
+    bundle = shutil.copytree(small_bundle, tmp_path / "vowels")
+    yaml = bundle / "competition.yaml"
     yaml.write_text(yaml.read_text().replace("title: Vowels", "title: Vowels of Siena"))
-    assert said(capsys, str(small_bundle), "--slug", "mednist", "--note", "A new title")[0] == 0
-    (small_bundle / "overview.md").write_text("# Another text")
-    code, lines = said(capsys, str(small_bundle), "--note", "A new text")
+    assert said(capsys, str(bundle), "--slug", "mednist", "--note", "A new title")[0] == 0
+    (bundle / "overview.md").write_text("# Another text")
+    code, lines = said(capsys, str(bundle), "--note", "A new text")
     assert code == 0, lines
     assert lines[-1].endswith("/c/mednist/")
 
