@@ -16,7 +16,6 @@ from palio.core.quantities import MIB
 from palio.core.submission.image_archive import inspect_image
 from palio.core.submission.kinds import read_submission
 from palio.core.submission.reference import Reference, looks_like_image, parse_image, read_reference
-from palio.engines.sources import accounts
 from palio.engines.sources.accounts import Credential, operators_account, use_teams_account
 from palio.engines.sources.hosts import OpenHosts
 from palio.engines.sources.images import pin_image, pull_image
@@ -265,16 +264,13 @@ def test_account_of_operator_is_used_and_never_shown(
     assert refusal(registry).code == "registry-unauthorized"
 
 
-def test_account_of_team_is_used_before_that_of_operator(
-    registry: FakeRegistry, account: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_account_of_team_is_used_before_that_of_operator(registry: FakeRegistry, account: None, tmp_path: Path) -> None:
     registry.image([LAYER], "v1")
     registry.account = ("lab", "pull-only")
     theirs = Credential("lab", "pull-only")
 
     assert refusal(registry).code == "registry-unauthorized"  # with the operator's
     found = pin_image(f"{registry.host}/lab/model:v1", max_bytes=MIB, account=theirs)
-    monkeypatch.setattr(accounts, "_teams", {})
     with pytest.raises(PalioError, match="does not let this platform pull"):
         pull(found, tmp_path / "image.tar")
     use_teams_account(registry.host, theirs)

@@ -1,5 +1,7 @@
 """The engines that run containers, one package each behind `core.engine.Engine`. `open_engine` picks one."""
 
+from collections.abc import Callable
+
 from palio.core.engine import Engine
 from palio.core.errors import PalioError
 from palio.engines.fault import Unavailable
@@ -9,15 +11,16 @@ ENGINES = (*AUTO, "kubernetes")  # which needs settings, and so is only used by 
 WITHOUT_IMAGES = frozenset({"bubblewrap"})  # engines whose `loads_images` is false, for code that only has the name
 
 
-def open_engine(name: str = "auto") -> tuple[Engine, str]:
+def open_engine(name: str = "auto", fault_of: Callable[[str], Unavailable | None] | None = None) -> tuple[Engine, str]:
     """Returns the named engine, and what to print after its description: why `auto` chose it, or nothing.
 
     `auto` is Docker if it responds, else bubblewrap. Raises PalioError("engine-missing") if the named engine, or with
-    `auto` any engine, is unavailable; message and next step say what is missing and how to add it.
+    `auto` any engine, is unavailable; message and next step say what is missing and how to add it. `fault_of` is for
+    tests.
     """
     faults: list[Unavailable] = []
     for candidate in AUTO if name == "auto" else (name,):
-        fault = find_fault(candidate)
+        fault = (fault_of or find_fault)(candidate)
         if fault is None:
             return _make(candidate), f" ({_why(faults)})" if name == "auto" else ""
         faults.append(fault)

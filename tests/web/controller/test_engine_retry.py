@@ -9,7 +9,6 @@ from tests.fakes import FakeEngine
 from palio.core.engine import Engine, Limits
 from palio.core.errors import PalioError
 from palio.engines.fault import Unavailable
-from palio.web.controller import engine_retry
 from palio.web.controller.engine_retry import RetryingEngine
 from palio.web.controller.engines import Engines
 
@@ -32,10 +31,13 @@ def unreachable() -> PalioError:
     return PalioError("cluster-unreachable", reason="connection refused", next_step="Start it.")
 
 
-def retrying(engine: Engine, fault: Callable[[], Unavailable | None]) -> tuple[RetryingEngine, list[float]]:
+def retrying(
+    engine: Engine, fault: Callable[[], Unavailable | None], back_s: float = 60.0
+) -> tuple[RetryingEngine, list[float]]:
     """With how long it has waited."""
     waited: list[float] = []
-    return RetryingEngine("kubernetes", Engines(lambda _: (engine, ""), lambda _: fault()), waited.append), waited
+    engines = Engines(lambda _: (engine, ""), lambda _: fault())
+    return RetryingEngine("kubernetes", engines, waited.append, back_s=back_s), waited
 
 
 def test_cluster_that_is_back_when_asked_is_tried_again() -> None:
@@ -45,9 +47,8 @@ def test_cluster_that_is_back_when_asked_is_tried_again() -> None:
     assert len(waited) == 2
 
 
-def test_cluster_that_responds_but_not_to_a_call_ends_the_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_retry, "BACK_S", 0.0)
-    engine, waited = retrying(Failing(unreachable()), lambda: None)
+def test_cluster_that_responds_but_not_to_a_call_ends_the_attempt() -> None:
+    engine, waited = retrying(Failing(unreachable()), lambda: None, back_s=0.0)
     with pytest.raises(PalioError, match="does not respond"):
         engine.check(LIMITS)
     assert waited == []

@@ -3,27 +3,25 @@
 import threading
 from pathlib import Path
 
-import pytest
 from tests.fakes import FakeEngine
 
 from palio.core.engine import Enforcement, Guarantee
-from palio.web.controller import engines
 from palio.web.controller.engines import Engines, EngineWatch
 
 NOT_TESTED = Guarantee("pids", Enforcement.NONE, "no node was ready to test it")
 TESTED = Guarantee("pids", Enforcement.KERNEL, "tested")
 
 
-def watch(*promises: Guarantee) -> EngineWatch:
+def watch(*promises: Guarantee, open_again_s: float = 300.0) -> EngineWatch:
     """Of an engine that promises each of these, one after the other, when it is opened."""
     opened = [FakeEngine(Path(), name="kubernetes", promises=(each,)) for each in promises]
-    return EngineWatch("kubernetes", Engines(lambda _: (opened.pop(0), ""), lambda _: None), threading.Event())
+    engines = Engines(lambda _: (opened.pop(0), ""), lambda _: None)
+    return EngineWatch("kubernetes", engines, threading.Event(), open_again_s=open_again_s)
 
 
-def test_what_an_engine_did_not_enforce_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_an_engine_did_not_enforce_is_looked_at_again() -> None:
     """The API server was killed while the engine tested what the cluster enforces."""
-    monkeypatch.setattr(engines, "OPEN_AGAIN_S", -1.0)
-    made = watch(NOT_TESTED, TESTED)
+    made = watch(NOT_TESTED, TESTED, open_again_s=-1.0)
     seen = []
     for _ in range(3):  # the third time, there is nothing to open
         made.look()

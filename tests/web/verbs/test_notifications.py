@@ -62,7 +62,7 @@ def test_each_person_told_in_their_language(world: World, mail: None, settings: 
         user.language = language
         confirm(user)
     submission = add_submission(world.team, scores=scores(0.5))
-    with override("en"):  # whoever causes it
+    with override("en"):  # the language of the one who causes it has no effect
         notices.finished(submission.attempts.get())
     texts = dict(Notification.objects.values_list("user__username", "text"))
     assert texts == {

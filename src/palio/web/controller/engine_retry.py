@@ -36,8 +36,9 @@ class LetGoError(BaseException):
 class RetryingEngine:
     """`pause` waits for the given seconds, or raises LetGoError."""
 
-    def __init__(self, name: str, engines: Engines, pause: Callable[[float], None]) -> None:
+    def __init__(self, name: str, engines: Engines, pause: Callable[[float], None], *, back_s: float = BACK_S) -> None:
         self.name = name
+        self._back_s = back_s
         self._engines, self._pause = engines, pause
         self._opened: Engine | None = None
         self._away_until = 0.0
@@ -146,4 +147,4 @@ class RetryingEngine:
         if error is None or error.failure.code != _UNREACHABLE:
             return False
         self._failing_since = self._failing_since or time.monotonic()
-        return time.monotonic() - self._failing_since < BACK_S
+        return time.monotonic() - self._failing_since < self._back_s

@@ -48,10 +48,19 @@ class EngineWatch:
     For the same reason, `before` is the engine that attempts last ran on.
     """
 
-    def __init__(self, asked: str, engines: Engines, changed: threading.Event, before: str = "") -> None:
+    def __init__(
+        self,
+        asked: str,
+        engines: Engines,
+        changed: threading.Event,
+        before: str = "",
+        *,
+        open_again_s: float = OPEN_AGAIN_S,
+    ) -> None:
         self.found = Found()
         self.check_s: float | None = None
         self._asked, self._engines, self._changed, self._before = asked, engines, changed, before
+        self._open_again_s = open_again_s
         self._woken = threading.Event()
         self._opened = 0.0  # monotonic
 
@@ -76,7 +85,7 @@ class EngineWatch:
     def _look(self) -> Found:
         name = self.found.name or self._asked
         try:
-            is_old = time.monotonic() - self._opened > OPEN_AGAIN_S
+            is_old = time.monotonic() - self._opened > self._open_again_s
             if not self.found.name or (self.found.unenforced and is_old):
                 engine, _ = self._engines.open(name)
                 self._opened = time.monotonic()
