@@ -1,7 +1,9 @@
 """`palio disqualify`, `palio announce` and `palio message`: organizing beside publishing and re-scoring."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -9,6 +11,22 @@ from palio.cli import rendering
 from palio.core.errors import PalioError, counted
 
 MAX_TEXT_BYTES = 200_000
+
+
+def _title_and_text(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of what organizers write: `title`, and `text` or `path`."""
+    for option in (
+        click.option(
+            "--file",
+            "path",
+            type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
+            help="Read the text from this file; - reads standard input.",
+        ),
+        click.option("--text", help="The text, in Markdown."),
+        click.option("--title", required=True, help="The title, at most 200 characters."),
+    ):
+        command = option(command)
+    return command
 
 
 @click.command()
@@ -39,14 +57,7 @@ def disqualify(submission: str, reason: str | None, undo: bool, as_json: bool) -
 
 @click.command()
 @click.argument("challenge", required=False)
-@click.option("--title", required=True, help="The title, at most 200 characters.")
-@click.option("--text", help="The text, in Markdown.")
-@click.option(
-    "--file",
-    "path",
-    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
-    help="Read the text from this file; - reads standard input.",
-)
+@_title_and_text
 @rendering.as_json_option
 def announce(challenge: str | None, title: str, text: str | None, path: Path | None, as_json: bool) -> None:
     """Post an announcement to everyone who can see CHALLENGE.
@@ -58,11 +69,10 @@ def announce(challenge: str | None, title: str, text: str | None, path: Path | N
     from palio.client.organizing import announce as send
     from palio.client.submitting import resolve_challenge
 
-    if (text is None) == (path is None):
-        raise click.UsageError("Give the text with either --text or --file.")
+    content = _content(text, path)
     connection = connect()
     slug = resolve_challenge(connection, challenge)
-    made = send(connection, slug, title, _read(path) if path else text or "")
+    made = send(connection, slug, title, content)
     address = f"{connection.url}/c/{slug}/announcements/"
     if as_json:
         rendering.echo_json(made | {"url": address})
@@ -81,14 +91,7 @@ def announce(challenge: str | None, title: str, text: str | None, path: Path | N
     type=click.Choice(["all", "team", "not-submitted"]),
     help="The receivers: all participants, the team that follows, or participants who have joined but not submitted.",
 )
-@click.option("--title", required=True, help="The title, at most 200 characters.")
-@click.option("--text", help="The text, in Markdown.")
-@click.option(
-    "--file",
-    "path",
-    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
-    help="Read the text from this file; - reads standard input.",
-)
+@_title_and_text
 @click.option("--preview", "only_preview", is_flag=True, help="Say how many people would get it; send nothing.")
 @click.option("--yes", is_flag=True, help="Send without a prompt.")
 @rendering.as_json_option
@@ -112,12 +115,11 @@ def message(
     from palio.client import connect
     from palio.client.organizing import preview_message, send_message
 
-    if (text is None) == (path is None):
-        raise click.UsageError("Give the text with either --text or --file.")
+    written = _content(text, path)
     if (audience == "team") != (team is not None):
         raise click.UsageError("Name a team with --to team NAME, and only then.")
     connection = connect()
-    content = {"to": audience, "team": team or "", "title": title, "text": _read(path) if path else text or ""}
+    content = {"to": audience, "team": team or "", "title": title, "text": written}
     found = preview_message(connection, challenge, content)
     people = counted(found["receivers"], "participant")
     if only_preview:
@@ -133,6 +135,13 @@ def message(
         rendering.echo_json(sent)
     else:
         click.echo(f"Sent “{sent['title']}” to {counted(sent['receivers'], 'participant')}.")
+
+
+def _content(text: str | None, path: Path | None) -> str:
+    """Raises click.UsageError unless there is exactly one of both."""
+    if (text is None) == (path is None):
+        raise click.UsageError("Give the text with either --text or --file.")
+    return _read(path) if path else text or ""
 
 
 def _read(path: Path) -> str:
