@@ -28,7 +28,7 @@ import palio.web.api
 
 # Sent as they are:
 schemathesis.serializer.alias(["application/zip", "application/offset+octet-stream"], "application/octet-stream")
-EXAMPLES = int(os.environ.get("PALIO_API_EXAMPLES", "2"))  # for each operation, role and mode; see `make fuzz`
+EXAMPLES = int(os.environ.get("PALIO_API_EXAMPLES", "2"))  # for each operation and mode; see `make fuzz`
 
 
 @pytest.fixture
@@ -49,12 +49,12 @@ def test_schema_names_unique() -> None:
 
 
 @pytest.mark.parametrize("mode", [*schemathesis.GenerationMode])
-@pytest.mark.parametrize("role", ["captain", "organizer"])
-def test_api_generated_requests(everything: Everything, browser: Callable[..., Client], role: str, mode: Any) -> None:
-    """With what the document allows, then with what it does not."""
-    client = browser(everything.people[role])
-    client.raise_request_exception = False
-    document = client.get("/api/v1/openapi.json").json()
+def test_api_generated_requests(everything: Everything, browser: Callable[..., Client], mode: Any) -> None:
+    """With what the document allows, then with what it does not; each request by a captain and by an organizer."""
+    clients = [browser(everything.people[role]) for role in ("captain", "organizer")]
+    for client in clients:
+        client.raise_request_exception = False
+    document = clients[0].get("/api/v1/openapi.json").json()
     schema: Any = schemathesis.openapi.from_dict(document)
     known = {
         "challenge": "mednist",
@@ -85,12 +85,13 @@ def test_api_generated_requests(everything: Everything, browser: Callable[..., C
         def ask(case: Any) -> None:
             for name in case.path_parameters or {}:
                 case.path_parameters[name] = known.get(name, case.path_parameters[name])
-            with transaction.atomic():
-                problem = judged(case, client)
-                transaction.set_rollback(True)
-            caches["here"].clear()
-            if problem:
-                wrong.append(problem)
+            for client in clients:
+                with transaction.atomic():
+                    problem = judged(case, client)
+                    transaction.set_rollback(True)
+                caches["here"].clear()
+                if problem:
+                    wrong.append(problem)
 
         with suppress(Unsatisfiable):  # where nothing that could be sent is wrong
             ask()
