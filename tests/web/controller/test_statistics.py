@@ -23,7 +23,8 @@ from palio.cli import main
 from palio.core.bounded_call import call_bounded
 from palio.core.quantities import GIB
 from palio.web.controller import statistics
-from palio.web.controller.statistics import StatisticsUpdate, in_thread
+from palio.web.controller.background import in_thread
+from palio.web.controller.statistics import StatisticsUpdate
 from palio.web.leaderboard.leaderboard import mark_changed
 from palio.web.models import LeaderboardStatistics, Submission, Team
 

@@ -41,6 +41,7 @@ from palio.web.controller import assign, moves, worker_deaths
 from palio.web.controller.active_attempt import ActiveAttempt
 from palio.web.controller.assignment import Assignment
 from palio.web.controller.attempt_result import Outcome, broken
+from palio.web.controller.background import in_thread
 from palio.web.controller.cleanup import Cleanup
 from palio.web.controller.dispatch import Dispatcher
 from palio.web.controller.engines import Engines
@@ -55,7 +56,7 @@ from palio.web.controller.outgoing import Jobs, Periodic
 from palio.web.controller.pools import Pool, Pools
 from palio.web.controller.requirements import Requirements, RequirementsReader
 from palio.web.controller.sample_repeats import SampleRepeats
-from palio.web.controller.statistics import StatisticsUpdate, in_thread
+from palio.web.controller.statistics import StatisticsUpdate
 from palio.web.controller.stepping import Order
 from palio.web.controller.traces import NoTraces, Traces
 from palio.web.controller.webhooks import send_webhooks

@@ -13,14 +13,13 @@ no interval; the others have theirs. Not covered: an interval of any other attem
 import hashlib
 import json
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
-from django.db import connections, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from palio.core.bounded_call import Bounds, BoundsError, call_bounded
@@ -32,6 +31,7 @@ from palio.core.quantities import GIB
 from palio.web.config.data_folder import Folders
 from palio.web.controller import case_summaries, ladder, similarity
 from palio.web.controller.attempt_calls import BoundedCall, Scores, call_for_attempts
+from palio.web.controller.background import in_thread
 from palio.web.controller.compute_statistics import MOST_RANGED, rank_ranges, score_intervals, too_many
 from palio.web.leaderboard.leaderboard import mark_changed, read_leaderboard
 from palio.web.leaderboard.statistics import (
@@ -53,16 +53,6 @@ BOUNDS = Bounds(time_s=600, memory_bytes=4 * GIB)
 KEPT_BYTES = GIB  # what is kept of a leaderboard for the next submission
 
 log = logging.getLogger("palio.controller")
-
-
-def in_thread(job: Callable[[], None]) -> None:
-    def run() -> None:
-        try:
-            job()
-        finally:
-            connections.close_all()  # this thread's
-
-    threading.Thread(target=run, name="palio-statistics", daemon=True).start()
 
 
 class StatisticsUpdate:
