@@ -100,7 +100,6 @@ class _Pool:
         # "spawn": the caller may have threads. The pool starts its processes when they are first needed.
         context = multiprocessing.get_context("spawn")
         self._executor = ProcessPoolExecutor(processes, context, initializer=_begin)
-        self._is_used = False
 
     def renewed(self, processes: int | None = None) -> "_Pool":
         """This one if it is as good as new, else another."""
