@@ -12,10 +12,10 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from palio.core.bounded_call import Bounds
+from palio.core.bounded_call import Bounds, call_bounded
 from palio.core.bundle.leaderboards import leaderboards_of
 from palio.core.bundle.model import Phase
-from palio.web.controller.attempt_calls import call_for_attempts
+from palio.web.controller.attempt_calls import BoundedCall, call_for_attempts
 from palio.web.controller.compute_statistics import case_summaries
 from palio.web.leaderboard.case_summaries import summary_settings
 from palio.web.leaderboard.leaderboard import mark_changed
@@ -26,7 +26,7 @@ from palio.web.storage.bundles import current_bundle
 AT_A_TIME = 50  # attempts in a child process
 
 
-def update(challenge: Challenge, phase: Phase, runs: str, bounds: Bounds) -> None:
+def update(challenge: Challenge, phase: Phase, runs: str, bounds: Bounds, call: BoundedCall = call_bounded) -> None:
     """Computes and stores what is missing for the scores that count in a phase."""
     policy, primary = phase.rules.statistics, leaderboards_of(current_bundle(challenge), phase)[0].primary
     if policy is None or policy.metric_of(primary, primary) is None:
@@ -46,6 +46,7 @@ def update(challenge: Challenge, phase: Phase, runs: str, bounds: Bounds) -> Non
             *given,
             bounds=bounds,
             exceeded=lambda _, limit: {"reason": f"{exceeds}: {limit}"},
+            call=call,
         )
         _store(challenge, found, settings)
 
