@@ -31,7 +31,8 @@ CASES = ("no docker", "client only", "engine", "images")
 # Some of whatever asks for an engine or for images, and of what tidies up behind it.
 SELECTED = (
     "tests/engines/test_docker_connection.py tests/engines/test_docker.py tests/engines/test_bubblewrap.py "
-    "tests/web/controller/test_serve_killed.py tests/cli/test_run.py tests/challenges/mednist/test_inference.py "
+    "tests/web/controller/test_serve_killed.py tests/cli/test_run.py tests/cli/test_run_failures.py "
+    "tests/challenges/mednist/test_inference.py "
     "tests/submissions/test_hostile.py tests/test_deploy.py tests/test_imports.py "
     '-k "not test_attack or 16-symlink or 21-own or 24-zip"'
 )

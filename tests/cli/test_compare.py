@@ -26,6 +26,10 @@ def test_compare_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert "Only run0.zip is right on 2 of 600 cases, only run1.zip on 1." in shown
     assert "600 cases cannot tell them apart (p = 1.000, exact McNemar)." in shown
     assert "The chance that run1.zip is better than run0.zip in truth is 31 %." in shown
+    assert shown.splitlines()[-2:] == [
+        "p is that of these two, as if nobody had chosen them among others.",
+        "Rank ranges of a leaderboard are adjusted for all pairs, so they can overlap nevertheless.",
+    ]
 
 
 def test_compare_runs_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,12 +5,9 @@ import shutil
 import zipfile
 from pathlib import Path
 
-import pytest
 from tests.bundles import YAML, write_bundle
 
 from palio.cli import main
-
-ENGINES = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("docker", "bubblewrap")]
 
 DOCKERFILE = """\
 FROM python:3.11-slim
@@ -40,11 +37,6 @@ FROM python:3.11-slim
 COPY . /opt/scorer/
 ENTRYPOINT ["/opt/scorer/score.py"]
 """
-
-
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
 
 
 def run(name: str, submission: Path, challenge: Path, engine: str) -> Path:

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from tests.bundles import ANSWERS, SCORE, YAML, answers, write_bundle
-from tests.cli.test_run import ENGINES
 
 from palio.cli import main
 
@@ -54,11 +53,6 @@ assert float(times["elapsedTime"]) > 0 and times["exitCode"] == "0"
 )
 
 Run = Callable[[Mapping[str, str]], tuple[int, Any, Path]]
-
-
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
 
 
 @pytest.fixture

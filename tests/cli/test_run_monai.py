@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.bundles import ANSWERS, answers, write_bundle
-from tests.cli.test_run import ENGINES
+from tests.cli.run_command import ENGINES
 from tests.conftest import lacking
 from tests.docker_command import docker
 from tests.monai_bundles import CHALLENGE, INFERENCE, PREDICTOR, monai_files, zip_files

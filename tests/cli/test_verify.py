@@ -52,6 +52,14 @@ def test_verify_unchanged(palio: Palio, run: Path) -> None:
     ]
 
 
+def test_verify_only_the_receipt(palio: Palio, run: Path) -> None:
+    Path("alone").mkdir()
+    (run / "receipt.json").rename("alone/receipt.json")
+    code, out, err = palio("verify", "alone/receipt.json")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-1] == "  files       none beside the receipt, so only the receipt was verified"
+
+
 def test_verify_as_json(palio: Palio, run: Path) -> None:
     code, out, _ = palio("verify", run / "receipt.json", "--json")
     public = machine_public_key() or ""

@@ -1,13 +1,10 @@
-"""What is this engine's own: how it survives being killed, how it looks at what hides, and what it refuses."""
+"""What is this engine's own: how it survives being killed, what a sandbox shows, and what hides in its output."""
 
-import errno
 import json
 import os
 import signal
 import stat
-import struct
 import subprocess
-import sys
 import textwrap
 import time
 from collections.abc import Iterator
@@ -21,14 +18,9 @@ import pytest
 from palio.core.engine import Build, BuildLimits, End, Enforcement, Job, JobResult, Limits, Mount
 from palio.core.errors import PalioError
 from palio.core.quantities import GIB, MIB
-from palio.engines.bubblewrap import BubblewrapEngine, why_unavailable
-from palio.engines.bubblewrap.availability import install_command
-from palio.engines.bubblewrap.cgroup import Cgroup
-from palio.engines.bubblewrap.interpreter import Interpreter, this_interpreter, too_wide
-from palio.engines.bubblewrap.launch import package_root
+from palio.engines.bubblewrap import BubblewrapEngine
 from palio.engines.bubblewrap.processes import kill_process
 from palio.engines.output_folder import folder_usage
-from palio.engines.seccomp_filter import AFFINITY, UNWATCHED_MEMORY, seccomp_filter
 
 LIMITS = Limits(time_s=30, memory_bytes=256 * MIB, cpus=1, pids=64, shm_bytes=16 * MIB)
 
@@ -335,196 +327,3 @@ def test_usage_stops_at_limit(tmp_path: Path) -> None:
     for number in range(1000):
         (tmp_path / f"f{number}").touch()
     assert folder_usage(str(tmp_path), 10**6, 100)[1] == 101
-
-
-# -- system calls
-
-
-def _decide(program: bytes, architecture: int, number: int, *arguments: int) -> int:
-    """Runs a BPF program as the kernel would, and gives what it returns."""
-    data = struct.pack("=IIQ6Q", number, architecture, 0, *(*arguments, *[0] * 6)[:6])
-    steps = [struct.unpack_from("=HBBI", program, place) for place in range(0, len(program), 8)]
-    accumulator = place = 0
-    while True:
-        code, if_true, if_false, value = steps[place]
-        place += 1
-        if code == 0x06:
-            return int(value)
-        if code == 0x20:
-            accumulator = struct.unpack_from("=I", data, value)[0]
-            continue
-        holds = {0x15: accumulator == value, 0x35: accumulator >= value, 0x45: bool(accumulator & value)}[code]
-        place += if_true if holds else if_false
-
-
-ALLOWED, KILLED = 0x7FFF0000, 0x80000000
-X86, ARM = 0xC000003E, 0xC00000B7
-
-
-def _refused(code: int) -> int:
-    return 0x00050000 | code
-
-
-@pytest.mark.parametrize(
-    ("machine", "architecture", "mount", "clone", "socket", "fallocate", "read"),
-    [("x86_64", X86, 165, 56, 41, 285, 0), ("aarch64", ARM, 40, 220, 198, 47, 63)],
-)
-def test_filter_by_call_and_argument(
-    machine: str, architecture: int, mount: int, clone: int, socket: int, fallocate: int, read: int
-) -> None:
-    program = seccomp_filter(machine=machine)
-    assert program is not None
-
-    def decide(number: int, *arguments: int) -> int:
-        return _decide(program, architecture, number, *arguments)
-
-    assert decide(read) == ALLOWED
-    assert decide(mount) == _refused(errno.EPERM)
-    assert decide(clone, 0x01200011) == ALLOWED  # fork
-    assert decide(clone, 0x003D0F00) == ALLOWED  # a thread
-    assert decide(clone, 0x10000000 | 17) == _refused(errno.EPERM)  # a user namespace
-    assert decide(435) == _refused(errno.ENOSYS)  # clone3
-    assert decide(425) == _refused(errno.EPERM)  # io_uring_setup
-    assert [decide(socket, family) for family in (1, 2, 10)] == [ALLOWED] * 3
-    assert [decide(socket, family) for family in (0, 16, 17, 38, 40)] == [_refused(errno.EAFNOSUPPORT)] * 5
-    assert decide(fallocate, 3, 0) == ALLOWED
-    assert decide(fallocate, 3, 1) == _refused(errno.EOPNOTSUPP)
-    assert _decide(program, 0x40000003, read) == KILLED  # another architecture's numbers
-
-
-def test_filter_refuses_x32_calls() -> None:
-    program = seccomp_filter(machine="x86_64")
-    assert program is not None
-    assert _decide(program, X86, 0x40000000) == _refused(errno.ENOSYS)
-
-
-def test_filter_refuses_extra_calls() -> None:
-    plain, more = seccomp_filter(machine="x86_64"), seccomp_filter((*UNWATCHED_MEMORY, *AFFINITY), "x86_64")
-    assert plain is not None
-    assert more is not None
-    assert [_decide(plain, X86, number) for number in (319, 29, 203)] == [ALLOWED] * 3
-    assert [_decide(more, X86, number) for number in (319, 29, 203)] == [
-        _refused(errno.ENOSYS),
-        _refused(errno.ENOSYS),
-        _refused(errno.EPERM),
-    ]
-
-
-def test_filter_unknown_processor() -> None:
-    assert seccomp_filter(machine="riscv64") is None
-
-
-# -- control groups
-
-
-def test_cgroup_limits_of_both_versions(tmp_path: Path) -> None:
-    for version, expected in (
-        (
-            1,
-            {
-                "memory.limit_in_bytes": "1000000",
-                "memory.memsw.limit_in_bytes": "1000000",
-                "memory.kmem.tcp.limit_in_bytes": "125000",
-                "pids.max": "10",
-                "cpu.cfs_period_us": "100000",
-                "cpu.cfs_quota_us": "150000",
-            },
-        ),
-        (
-            2,
-            {
-                "memory.max": "1000000",
-                "memory.swap.max": "0",
-                "memory.oom.group": "1",
-                "pids.max": "10",
-                "cpu.max": "150000 100000",
-            },
-        ),
-    ):
-        folder = tmp_path / str(version)
-        folder.mkdir()
-        group = Cgroup(dict.fromkeys(("memory", "pids", "cpu"), folder), version)
-        group.limit(memory_bytes=1_000_000, pids=10, cpus=1.5)
-        assert {path.name: path.read_text() for path in folder.iterdir()} == expected
-
-
-def test_cgroup_v2_reports(tmp_path: Path) -> None:
-    for name, text in {
-        "memory.current": "900",
-        "memory.peak": "1000",
-        "memory.stat": "anon 500\ninactive_file 300\n",
-        "memory.events": "low 0\noom 1\noom_kill 2\n",
-        "pids.current": "5",
-        "pids.events": "max 3\n",
-    }.items():
-        (tmp_path / name).write_text(text)
-    group = Cgroup(dict.fromkeys(("memory", "pids", "cpu"), tmp_path), 2)
-    assert (group.memory_bytes(), group.peak_memory_bytes(), group.pids()) == (600, 1000, 5)
-    assert (group.out_of_memory(), group.refused_pids()) == (True, True)
-
-
-# -- whether it can be used
-
-
-def _fake_bwrap(folder: Path, script: str) -> None:
-    (folder / "bwrap").write_text(f"#!/bin/sh\n{script}\n")
-    (folder / "bwrap").chmod(0o755)
-    folder.chmod(0o755)
-
-
-@pytest.fixture
-def search_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    return tmp_path
-
-
-@pytest.mark.bubblewrap
-def test_capable_machine_without_fault() -> None:
-    assert why_unavailable() is None
-
-
-def test_bubblewrap_missing(search_path: Path) -> None:
-    fault = why_unavailable()
-    assert fault is not None
-    assert (fault.reason, fault.next_step) == (
-        "bubblewrap is not installed",
-        f"Install it with `{install_command()}`.",
-    )
-
-
-def test_bubblewrap_too_old(search_path: Path) -> None:
-    _fake_bwrap(search_path, "echo bubblewrap 0.6.1")
-    fault = why_unavailable()
-    assert fault is not None
-    assert fault.reason == "bubblewrap 0.6.1 is too old; 0.8.0 is required"
-
-
-def test_bubblewrap_refusal_quoted(search_path: Path) -> None:
-    words = "bwrap: setting up uid map: Permission denied"
-    _fake_bwrap(search_path, f'[ "$1" = --version ] && echo bubblewrap 0.9.0 || {{ echo "{words}" >&2; exit 1; }}')
-    fault = why_unavailable()
-    assert fault is not None
-    # As root, the search path of a test is closed to the user that bubblewrap runs as: another refusal.
-    assert fault.reason.startswith("bubblewrap cannot start a sandbox (")
-    assert words in fault.reason or os.geteuid() == 0
-
-
-def test_interpreter_folders() -> None:
-    interpreter = this_interpreter()
-    assert too_wide(interpreter) is None
-    assert not {"/", "/root", "/home", str(Path.home())} & set(interpreter.places)
-
-
-@pytest.mark.parametrize("place", ["/", str(Path.home()), str(Path.home().parent)])
-def test_interpreter_in_home_refused(place: str) -> None:
-    assert too_wide(Interpreter("/x/bin/python", "3.11", ("/opt/python", place), ())) == place
-
-
-def test_interpreter_without_site() -> None:
-    code = (
-        f"import sys; sys.path.insert(0, {package_root()!r})\n"
-        "from palio.engines.bubblewrap.interpreter import this_interpreter\n"
-        "print(this_interpreter().places)"
-    )
-    said = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True).stdout
-    assert said.strip() == str(this_interpreter().places)

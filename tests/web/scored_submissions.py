@@ -12,9 +12,11 @@ from tests.bundles import YAML, write_bundle
 from tests.run_folders import write_cases
 
 from palio.core.attempt.states import State
+from palio.core.bounded_call import call_bounded
 from palio.core.bundle.pick_phase import find_phase
 from palio.core.errors import FAILURES, Cause, PalioError
 from palio.core.redaction.failure import for_participant
+from palio.web.controller.attempt_calls import BoundedCall
 from palio.web.controller.statistics import StatisticsUpdate
 from palio.web.leaderboard.leaderboard import mark_changed
 from palio.web.models import Attempt, Challenge, ChallengeVersion, StoredFile, Submission, Team, User
@@ -136,10 +138,10 @@ def add_submission(
     return submission
 
 
-def compute_statistics(challenge: Challenge) -> None:
-    """As the controller does after each change."""
+def compute_statistics(challenge: Challenge, call: BoundedCall = call_bounded) -> None:
+    """As the controller does after each change. `call` stands for the child processes."""
     challenge.refresh_from_db()
-    StatisticsUpdate(settings.FOLDERS).update(challenge)
+    StatisticsUpdate(settings.FOLDERS, call=call).update(challenge)
     challenge.refresh_from_db()
 
 

@@ -332,6 +332,9 @@ def test_rescore(palio: Terminal, world: World, tmp_path: Path, monkeypatch: pyt
     assert "Accuracy changed" in said.out
     assert "others moved" in said.out
     assert Rescore.objects.get().state == "ready"
+    assert "was published after" not in said.out
+    publish(world.challenge, write_leaderboard_bundle(tmp_path / "next", palio="  data: public\n"))
+    assert "Version 3 was published after this re-score was started." in palio("rescore", "mednist").out
     assert "New scores applied." in palio("rescore", "mednist", "--apply", "--yes").out
     assert Rescore.objects.get().state == "applied"
     assert {each.scores["accuracy"] for each in Attempt.objects.filter(rescore=None) if each.scores} == {0.9, 0.8}

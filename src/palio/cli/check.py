@@ -52,7 +52,8 @@ def check(bundle: Path, with_self_test: bool, engine: str, images: tuple[str, ..
 def _check(
     opened: "OpenBundle", engine: str, known_images: "Substitutes", *, with_self_test: bool, as_json: bool
 ) -> int:
-    from palio.core.bundle.check import check_bundle, in_file_order
+    from palio.core.bundle.check import check_bundle
+    from palio.core.bundle.problems import in_file_order
     from palio.core.bundle.read import read_bundle
     from palio.core.bundle.task_file import has_only_a_task
 

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from palio.core.leaderboard.compare import RunComparison
 
 
+_UNADJUSTED = (
+    "p is that of these two, as if nobody had chosen them among others.\n"
+    "Rank ranges of a leaderboard are adjusted for all pairs, so they can overlap nevertheless."
+)
+
+
 @click.command()
 @click.argument("a")
 @click.argument("b")
@@ -91,6 +97,8 @@ def _text(shown: Mapping[str, Any]) -> str:
     lines.append(rendering.table(header, [_row(column) for column in shown["columns"]]))
     for column in shown["columns"]:
         lines += ["", f"{column['title']}:", *(f"  {sentence}" for sentence in column["sentences"])]
+    if any(column["p_value"] is not None for column in shown["columns"]):
+        lines += ["", _UNADJUSTED]
     return "\n".join(lines)
 
 

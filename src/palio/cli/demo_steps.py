@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from palio.cli.leaderboard import leaderboard
 from palio.cli.run import evaluate
 from palio.cli.train import train_challenge
 from palio.core.attempt.lock import PHANTOM_NOTICE
-from palio.core.engine import Enforcement
+from palio.core.engine import Enforcement, Engine
 from palio.core.errors import PalioError
 from palio.core.files.tree import digest_copy
 from palio.core.quantities import size_text
@@ -32,10 +33,18 @@ STEPS = 9
 
 
 class Demo:
-    """The files of one demo, and its steps in order."""
+    """The files of one demo, and its steps in order. `open_engine` is for tests."""
 
-    def __init__(self, engine: str, folder: Path, images: Path | None) -> None:
+    def __init__(
+        self,
+        engine: str,
+        folder: Path,
+        images: Path | None,
+        *,
+        open_engine: Callable[[str], tuple[Engine, str]] = open_engine,
+    ) -> None:
         self.engine = engine
+        self._open_engine = open_engine
         self.folder = folder
         self.challenge = folder / "mednist"
         self.submission = folder / "submission.zip"
@@ -67,7 +76,7 @@ class Demo:
     def _find_engine(self) -> str:
         self._heading("Find an engine")
         name = self.engine if self.engine != "auto" else self._pick_engine()
-        engine, _ = open_engine(name)
+        engine, _ = self._open_engine(name)
         click.echo(f"  {engine.describe()}")
         found = (each.property for each in engine.guarantees() if each.enforcement is Enforcement.NONE)
         self._unenforced = tuple(found)

@@ -140,6 +140,7 @@ def _comparison(whole: Mapping[str, Any]) -> str:
     lines = [
         f"Re-score of “{whole['phase']}” with version {whole['version']}: {counted(whole['total'], 'submission')}, "
         f"{whole['state']}.",
+        *_outdated(whole),
         f"Changes in {len(changed)} of {counted(len(changes), 'row')} of the leaderboard.",
     ]
     if changed:
@@ -155,6 +156,16 @@ def _comparison(whole: Mapping[str, Any]) -> str:
     if whole["refusal"]:
         lines += ["", f"{whole['refusal']['message']} {whole['refusal']['next_step']}"]
     return "\n".join(lines)
+
+
+def _outdated(whole: Mapping[str, Any]) -> Sequence[str]:
+    current = whole.get("current_version")
+    if current in (None, whole["version"]):
+        return ()
+    return (
+        f"Version {current} was published after this re-score was started. To score with it, discard this one with "
+        "--discard and start again.",
+    )
 
 
 def _failed(each: Mapping[str, Any]) -> str:

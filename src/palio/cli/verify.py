@@ -125,7 +125,9 @@ def _show(verification: "Verification") -> None:
         lines["signature"] = f"genuine, by {verification.signer or 'an unknown key'} ({signature.fingerprint[:16]})"
     count = len(verification.differences)
     lines["files"] = counted(count, "difference") if count else "unchanged since they were signed"
-    if verification.missing:
+    if not verification.has_files:
+        lines["files"] = "none beside the receipt, so only the receipt was verified"
+    elif verification.missing:
         lines["missing"] = ", ".join(shown(name).strip('"') for name in verification.missing)
     click.echo(verification.receipt.path)
     for name, text in lines.items():

@@ -49,10 +49,6 @@ class Connection:
         if token:
             self._session.headers["Authorization"] = f"Bearer {token}"
 
-    def another(self) -> "Connection":
-        """To the same platform, for another thread."""
-        return Connection(self.url, self._token, pauses_s=self._pauses_s)
-
     def get(self, path: str, **parameters: object) -> Any:
         """The JSON that is there; parameters that are None are left out, and lists are given one by one."""
         given = {

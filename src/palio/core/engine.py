@@ -16,7 +16,6 @@ from typing import Any, Protocol, Self, runtime_checkable
 from palio import __version__
 from palio.core.quantities import KIB, MIB
 
-JOB_UID = JOB_GID = 10001  # to be replaced by JOB_UIDS everywhere
 JOB_UIDS = range(10001, 14097)  # each running job has one of these to itself, whatever its image says
 LOG_HEAD_BYTES, LOG_TAIL_BYTES = MIB, 64 * KIB  # the part of a log that is kept: beginning and end
 IMAGE_RULE = 2  # increase whenever engines build something else from the same context

@@ -20,18 +20,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from palio.core.attempt import verdicts
-from palio.core.attempt.before_scoring import left_for_scoring, take_all_output
+from palio.core.attempt.before_scoring import left_for_scoring
 from palio.core.attempt.blind import Names, refuse_unfit
 from palio.core.attempt.bundle_image import BundleImage, resolve_image, uses_bundle_image
-from palio.core.attempt.code import CodeRun, code_run, remove_submitted_programs
+from palio.core.attempt.code import CodeRun, code_run
 from palio.core.attempt.input_copies import InputCopies
-from palio.core.attempt.jobs import METADATA, Attempt
+from palio.core.attempt.jobs import Attempt
 from palio.core.attempt.lock import lock
-from palio.core.attempt.monai_files import name_files
-from palio.core.attempt.monai_output import convert_table
+from palio.core.attempt.predictions import collect, take_earlier, take_submitted, write_metadata
 from palio.core.attempt.prepared import Prepared
 from palio.core.attempt.progress import Progress, clear
-from palio.core.attempt.restore import restore_all
 from palio.core.attempt.resume import resume
 from palio.core.attempt.run_folder import Result, RunFolder, Stage, Verdict
 from palio.core.attempt.work import AttemptWork
@@ -47,7 +45,7 @@ from palio.core.files.staging import writing
 from palio.core.leaderboard.scores import FILES, Scores, read_scores
 from palio.core.receipt.statement import write_receipt
 from palio.core.redaction.participant_view import write_view
-from palio.core.submission.kinds import monai_bundle, unpack_results
+from palio.core.submission.kinds import monai_bundle
 from palio.core.submission.monai.context import check_command
 from palio.core.submission.reference import read_reference
 
@@ -212,14 +210,10 @@ class Evaluation:
         self._reach(self.stage, Cause.PARTICIPANT)
         if self._progress.is_done("predictions"):
             return
-        clear(self.folder.predictions)
         if self._collected is not None:
-            shutil.copytree(self._collected, self.folder.predictions, copy_function=shutil.copyfile)
+            take_earlier(self._collected, self.folder)
         else:
-            for attempt in self._tasks:
-                target = attempt.predictions(self.folder)
-                unpack_results(attempt.submission, target, attempt.phase.rules.predict.output_bytes)
-                self._write_metadata(target, exit_code=0, wall_s=0)
+            take_submitted(self._tasks, self.folder)
         self._progress.note_done("predictions")
 
     def _container(self) -> Generator[Stage, None, JobOn]:
@@ -356,20 +350,8 @@ class Evaluation:
         verdicts.raise_if_predict_failed(result, job, ingestion=self._ingests, is_before=is_before)
         if self._progress.is_done(f"{self.stage}-collected{self.attempt.part}"):
             return  # the scoring program may be reading it
-        clear(target)
-        collected = self._engine.collect(job, target)
-        if is_before:
-            collected = take_all_output(collected, target)
-        verdicts.raise_if_output_unfit(collected, job)
-        if run and (run.is_in_output or is_before):
-            remove_submitted_programs(run.submitted, target)
-            verdicts.raise_if_nothing_left(target, job)
-        if inputs and self.attempt.submission.kind is SubmissionKind.MONAI:
-            convert_table(target, inputs, self.attempt.phase.rules.monai)
-            name_files(target, inputs, self.attempt.phase.rules.monai, blind)
-        if blind:
-            restore_all(target, blind, names)
-        self._write_metadata(target, exit_code=result.exit_code, wall_s=result.wall_s)
+        collect(self._engine, job, target, attempt=self.attempt, run=run, inputs=inputs, names=names)
+        write_metadata(target, exit_code=result.exit_code, wall_s=result.wall_s, ingests=self._ingests)
         self._progress.note_done(f"{self.stage}-collected{self.attempt.part}")
 
     @property
@@ -380,13 +362,6 @@ class Evaluation:
     def _reach(self, stage: Stage, files_of: Cause) -> None:
         self.stage, self.files_of = stage, files_of
         self._watch(self)
-
-    def _write_metadata(self, target: Path, *, exit_code: int | None, wall_s: float) -> None:
-        """Writes the file that older scoring programs read. Written last, so that a submission cannot replace it."""
-        text = f"exitCode: {exit_code}\nelapsedTime: {wall_s:.3f}\n"
-        if self._ingests:
-            text += f"ingestionExitCode: {exit_code}\ningestionElapsedTime: {wall_s:.3f}\n"
-        (target / METADATA).write_text(text)
 
     def _run_scoring(self, reference: Path, results: Path, target: Path) -> Generator[Stage, None, None]:
         """Runs the scoring program on `results` and collects its output in `target`."""

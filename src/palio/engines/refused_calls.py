@@ -5,7 +5,6 @@ kernel, or make it use memory that no limit covers. Everything else relies on th
 """
 
 NAMESPACES = 0x7E020080  # CLONE_NEW*: user, pid, net, ipc, uts, cgroup, mount, time
-FAMILIES = (1, 2, 10)  # socket families AF_UNIX, AF_INET, AF_INET6; not netlink, whose queues no limit counts
 INET = (2, 10)  # families whose queues count as a job's memory only with cgroup v2
 INET_PROTOCOLS = (0, 6, 17)  # default, TCP, UDP; nobody counts the queues of others, such as ping's
 # Allowed prctl options: all but PR_SET_SECCOMP, because nobody counts the memory of a process's own filters.

@@ -1,16 +1,20 @@
 """The whole new challenge: its own test of itself, its reference solution and its starting kit."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.challenges.templates.running import need_packages, without_engine
 
-from palio import engines
 from palio.cli import main
+from palio.core.attempt.run_folder import RunFolder, new_identity
+from palio.core.bundle.read import read_bundle
 from palio.core.engine import Engine
+from palio.core.evaluate import Attempt, Evaluation
+from palio.core.self_test.run import run_self_test
+from palio.core.submission.kinds import read_submission
 from palio.data.templates import TASKS
+from palio.engines import open_engine
 
 # The key that ranks, whether higher is better, and what the reference solution must reach at least, but not exceed.
 PRIMARY = {
@@ -23,43 +27,36 @@ PRIMARY = {
 Printed = pytest.CaptureFixture[str]
 
 
-@pytest.fixture
-def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[Engine], None]:
-    """Makes this the engine of all commands."""
-    need_packages()
-    return lambda engine: monkeypatch.setattr(engines, "open_engine", lambda _name: (engine, ""))
-
-
-def score_of(submission: str, challenge: Path, work: Path, engine: str = "auto") -> float:
-    """Packs and runs one of the challenge's folders."""
-    zipped, run = work / f"{submission}.zip", work / submission
+def score_of(submission: str, challenge: Path, work: Path, engine: Engine) -> float:
+    """Packs and evaluates one of the challenge's folders."""
+    zipped, bundle, identity = work / f"{submission}.zip", read_bundle(challenge), new_identity()
     assert main(["pack", str(challenge / submission), "-o", str(zipped)]) == 0
-    assert main(["run", str(zipped), "-c", str(challenge), "--engine", engine, "-o", str(run)]) == 0
-    scores: dict[str, float] = json.loads((run / "result.json").read_text())["scores"]
-    return scores[PRIMARY[challenge.name][0]]
+    phase, packed = bundle.phases[0], read_submission(zipped)
+    attempt = Attempt(identity, packed, bundle, phase, phase.tasks[0], packed.name)
+    result = Evaluation(attempt, engine, RunFolder.create(work / submission, identity)).finish()
+    assert result.scores is not None, result.failure
+    return result.scores[PRIMARY[challenge.name][0]]
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_new_challenge_passes_its_self_test(
-    task: str, challenges: dict[str, Path], use: Callable[[Engine], None], tmp_path: Path, capsys: Printed
-) -> None:
-    use(without_engine(tmp_path / "engine", challenges[task] / "solution"))
-    assert main(["check", str(challenges[task]), "--run", "--json"]) == 0
-    report = json.loads(capsys.readouterr().out)
-    assert [check["name"] for check in report["self_test"] if not check["passed"]] == []
-    assert "solution" in report["self_test"][0]["name"]
-    tables = [check for check in report["self_test"] if check["name"] == "rows in another order"]
-    assert len(tables) == (task != "segmentation")
+def test_new_challenge_passes_its_self_test(task: str, challenges: dict[str, Path], tmp_path: Path) -> None:
+    need_packages()
+    bundle = read_bundle(challenges[task])
+    engine = without_engine(tmp_path / "engine", challenges[task] / "solution")
+    (tmp_path / "work").mkdir()
+    checks = [*run_self_test(bundle, bundle.phases[0], engine, tmp_path / "work")]
+    assert [check.name for check in checks if not check.passed] == []
+    assert "solution" in checks[0].name
+    assert sum(check.name == "rows in another order" for check in checks) == (task != "segmentation")
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_solution_score(
-    task: str, challenges: dict[str, Path], use: Callable[[Engine], None], tmp_path: Path, capsys: Printed
-) -> None:
+def test_solution_score(task: str, challenges: dict[str, Path], tmp_path: Path, capsys: Printed) -> None:
+    need_packages()
     got = {}
     for name in ("solution", "starting_kit"):
-        use(without_engine(tmp_path / f"{name}-engine", challenges[task] / name))
-        got[name] = score_of(name, challenges[task], tmp_path)
+        engine = without_engine(tmp_path / f"{name}-engine", challenges[task] / name)
+        got[name] = score_of(name, challenges[task], tmp_path, engine)
     _, descending, least, most = PRIMARY[task]
     assert least < got["solution"] < most
     assert (got["solution"] > got["starting_kit"]) == descending
@@ -76,13 +73,12 @@ def test_solution_score(
 
 @pytest.mark.bubblewrap
 @pytest.mark.parametrize("task", TASKS)
-def test_solution_scores_the_same_in_a_sandbox(
-    task: str, challenges: dict[str, Path], use: Callable[[Engine], None], tmp_path: Path
-) -> None:
-    sandboxed = score_of("solution", challenges[task], tmp_path, "bubblewrap")
-    use(without_engine(tmp_path / "engine", challenges[task] / "solution"))
+def test_solution_scores_the_same_in_a_sandbox(task: str, challenges: dict[str, Path], tmp_path: Path) -> None:
+    need_packages()
+    sandboxed = score_of("solution", challenges[task], tmp_path, open_engine("bubblewrap")[0])
+    engine = without_engine(tmp_path / "engine", challenges[task] / "solution")
     (tmp_path / "again").mkdir()
-    assert sandboxed == score_of("solution", challenges[task], tmp_path / "again")
+    assert sandboxed == score_of("solution", challenges[task], tmp_path / "again", engine)
 
 
 @pytest.mark.bubblewrap

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from palio.core.bundle.case_metrics import KINDS, form
-from palio.core.statistics.methods import FLIPPED_PAIRS, PERMUTED_PAIRS
+from palio.core.statistics.comparisons import FLIPPED_PAIRS, PERMUTED_PAIRS
 from palio.web.controller.compute_statistics import MOST_RANGED_BY, MOST_RANGED_BY_SORTING
 
 PAGE = (Path(__file__).parents[3] / "docs" / "statistics.md").read_text(encoding="utf-8")

@@ -85,6 +85,12 @@ def test_failed_runs_in_phase(tmp_path: Path) -> None:
     assert failure.evidence == ("phase Final: a.zip", "phase Practice: b.zip")
 
 
+def test_runs_that_differ_in_everything(tmp_path: Path) -> None:
+    other = {"phase": "Practice", "input_data": {"digest": "5" * 64}, "reference_data": {"digest": "6" * 64}}
+    failure = refusal([write_run(tmp_path / "a"), write_run(tmp_path / "b", lock=other)])
+    assert failure.message.endswith("they differ in phase, input data and reference data.")
+
+
 @pytest.mark.parametrize(
     ("lock", "name", "values"),
     [

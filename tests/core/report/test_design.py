@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.bundles import write_bundle
+from tests.bundles import YAML, write_bundle
 from tests.closed_bundle import write_closed_bundle
 
 from palio.core.bundle.read import read_bundle
@@ -90,6 +90,14 @@ def test_without_single_cases(tmp_path: Path) -> None:
     assert task["task_statistical_analyses_test_for_significance"].startswith("None: ")
     assert "no intervals" in task["task_statistical_analyses_precision_performance_estimates"]
     assert task["task_task_category"] is None
+
+
+def test_hardware_of_predictions_only(design: Design, tmp_path: Path) -> None:
+    field = "challenge_space_and_hardware_requirements"
+    assert str(design.challenge[field]).startswith("Every submission runs on the platform's machines")
+    only = YAML.replace("submissions: [context, results]", "submissions: [results]")
+    found = design_of(facts_of(read_bundle(write_bundle(tmp_path / "only", yaml=only)), NOW)).challenge
+    assert found[field] == "None: participants submit predictions, which they compute on machines of their own."
 
 
 def test_open_phases_with_hidden_data(tmp_path: Path) -> None:

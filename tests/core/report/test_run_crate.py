@@ -60,6 +60,23 @@ def test_action_links_what_it_used_and_made(tmp_path: Path) -> None:
     assert found[stages[0]["containerImage"]["@id"]]["name"] == "sha256:abc"
 
 
+def test_team_is_the_agent(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", label="Blobs", result=SCORED)
+    write_run_crate(folder)
+    found = entities(folder)
+    assert found["#team"] == {"@id": "#team", "@type": "Organization", "name": "Blobs"}
+    action = found[found["./"]["mentions"][0]["@id"]]
+    assert action["agent"] == {"@id": "#team"}
+
+
+def test_nobody_is_the_agent_of_a_run_without_label(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", label="s.zip", result=SCORED)  # the name of its submission
+    write_run_crate(folder)
+    found = entities(folder)
+    assert "agent" not in found[found["./"]["mentions"][0]["@id"]]
+    assert "#team" not in found
+
+
 def test_every_reference_resolves(tmp_path: Path) -> None:
     folder = run(tmp_path / "run")
     write_run_crate(folder)

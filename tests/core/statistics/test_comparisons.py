@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 from sklearn.metrics import f1_score
+from tests.core.statistics.all_pairs import compare_all
 
 from palio.core.statistics.cases import Answers
 from palio.core.statistics.comparisons import (
@@ -18,7 +19,6 @@ from palio.core.statistics.comparisons import (
 )
 from palio.core.statistics.methods import method
 from palio.core.statistics.metrics import METRICS, Codes
-from palio.core.statistics.summary import compare_all
 
 PAIRS = [(0, 0), (1, 0), (2, 0), (5, 0), (6, 0), (9, 2), (9, 4), (10, 2), (12, 4), (15, 5), (0, 7), (300, 260)]
 CLASSES = 6

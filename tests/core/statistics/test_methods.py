@@ -9,7 +9,7 @@ from scipy import stats
 from sklearn import metrics as sklearn
 
 from palio.core.bundle.case_metrics import KINDS, form
-from palio.core.statistics import methods
+from palio.core.statistics import weighted_method
 from palio.core.statistics.cases import Answers, Compared, Values
 from palio.core.statistics.intervals import NoIntervalError
 from palio.core.statistics.methods import method
@@ -249,8 +249,8 @@ def test_coverage_of_95_percent_intervals(kind: str, written: str, cases: int, m
     of = method(kind, written)
     (true,) = of.values(data(kind, cases=100_000, seed=0))
     for name in ("weighted_interval", "mean_interval"):
-        original = getattr(methods, name)
-        monkeypatch.setattr(methods, name, functools.partial(original, draws=300))
+        original = getattr(weighted_method, name)
+        monkeypatch.setattr(weighted_method, name, functools.partial(original, draws=300))
     held = 0
     for seed in range(1, 151):
         interval = of.interval([data(kind, cases=cases, seed=seed)])

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
+from tests.core.statistics.all_pairs import compare_all, rank_frequencies
 
 from palio.core.statistics.cases import Answers
 from palio.core.statistics.comparisons import Comparison, exact_mcnemar
 from palio.core.statistics.methods import method
 from palio.core.statistics.metrics import METRICS, Codes, Counts
-from palio.core.statistics.ranks import rank_frequencies, rank_ranges
-from palio.core.statistics.summary import compare_all
+from palio.core.statistics.ranks import rank_ranges
 
 CLASSES = tuple("abcdef")
 TRUTH: Codes = np.arange(600) % 6

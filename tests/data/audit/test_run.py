@@ -201,7 +201,7 @@ def test_class_balance(tmp_path: Path) -> None:
     assert missing is not None
     assert missing.values == ("test has no b",)
     assert rare is not None
-    assert rare.message == "train has 4 of b and 44 of a."
+    assert rare.message == "train has 4 of the class b and 44 of a."
 
 
 def test_groups_in_several_splits(tmp_path: Path) -> None:

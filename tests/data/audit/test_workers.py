@@ -20,22 +20,12 @@ def crashing(path: Path | None, content: bytes | None, name: str) -> Measured:
     return measure(path, content, name)
 
 
-def _measure_batch(batch: list[workers.Item]) -> list[tuple[int, Measured]]:
-    """Runs in the worker, which imports this module and not what a test has patched."""
-    workers.__dict__.update(measure=crashing, FILE_S=1.0)
-    return _REAL(batch)
-
-
-_REAL = workers._measure_batch
-
-
 @pytest.mark.parametrize(
     ("bad", "fault"), [("crash", "crashed the program that reads it"), ("hang", "took longer than 1 s to read")]
 )
-def test_file_that_breaks_its_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: str, fault: str) -> None:
-    monkeypatch.setattr(workers, "_measure_batch", _measure_batch)
+def test_file_that_breaks_its_reader(tmp_path: Path, bad: str, fault: str) -> None:
     sources = [Source(name, save(tmp_path / name, at)) for at, name in enumerate(["1.png", f"{bad}.png", "2.png"])]
-    found = dict(workers.measure_all(sources))
+    found = dict(workers.measure_all(sources, measure=crashing, file_s=1.0))
     assert [found[at].fault for at in range(3)] == ["", fault, ""]
 
 

@@ -144,3 +144,8 @@ def states(submission: Submission) -> list[str]:
 def moves(attempt: Attempt) -> list[str]:
     events = Event.objects.filter(attempt=attempt.identity, kind="attempt.moved")
     return [event.detail["new"] for event in events]
+
+
+def latest(submission: Submission) -> Attempt:
+    submission.refresh_from_db()
+    return submission.attempts.latest("number")

@@ -141,7 +141,7 @@ def test_attempts_of_one_that_is_gone_are_taken_over_and_continued(
     for each in first.workers.made:
         each.kill()
     ends(first)
-    second.controller._beaten = -1e9  # its next heartbeat is due
+    second.controller._renewal.renewed = -1e9  # its next heartbeat is due
     tick(second, until=all_scored)
     assert all(moves(attempt) == ["build", "predict", "score", "scored"] for attempt in attempts)
     assert first.engine.ran.count("predict") == 2
@@ -180,7 +180,7 @@ def test_one_without_a_lease_commits_nothing(
         with pytest.raises(LeaseLostError):
             write()
         assert rows() == before
-    first.controller._beaten = time.monotonic()  # as in the middle of a tick
+    first.controller._renewal.renewed = time.monotonic()  # as in the middle of a tick
     first.controller.tick()
     assert rows() == before
     assert first.controller.active_attempts == (0 if taken else 1)  # it has nothing to write before the next heartbeat
@@ -203,7 +203,7 @@ def test_one_that_wakes_up_begins_with_a_new_lease(
     before = first.controller.lease.id
     expire(first)
     tick(second, until=lambda: held_by(second))
-    first.controller._beaten = -1e9
+    first.controller._renewal.renewed = -1e9
     first.controller.tick()
     assert first.controller.lease.id not in {"", before}
     assert (first.controller.active_attempts, held_by(second)) == (0, {attempt.identity})
@@ -230,7 +230,7 @@ def test_the_clock_of_a_machine_decides_nothing(
     true_time = timezone.now
     monkeypatch.setattr(timezone, "now", lambda: true_time() + ahead)
     for desk in (second, first, second):
-        desk.controller._beaten = -1e9
+        desk.controller._renewal.renewed = -1e9
         desk.controller.tick()
     assert (first.controller.active_attempts, second.controller.active_attempts) == (1, 0)
     first.engine.lasting.clear()
@@ -262,13 +262,13 @@ def test_no_lease_is_valid_for_long_after_the_clock_of_the_database_was_set_back
 def test_one_of_several_does_the_work_that_one_does_for_all(two: tuple[SteppedController, SteppedController]) -> None:
     for _ in range(2):
         for desk in two:
-            desk.controller._beaten = -1e9
+            desk.controller._renewal.renewed = -1e9
             desk.controller.tick()
     assert sorted(desk.controller.lease.leads for desk in two) == [False, True]
     assert [desk.controller.lease.controllers for desk in two] == [2, 2]
     leader, other = sorted(two, key=lambda desk: not desk.controller.lease.leads)
     leader.controller.let_go()
-    other.controller._beaten = -1e9
+    other.controller._renewal.renewed = -1e9
     other.controller.tick()
     assert (other.controller.lease.leads, other.controller.lease.controllers) == (True, 1)
 
@@ -481,7 +481,7 @@ def test_lost_lease_counted(world: World, make_controller: Callable[..., Stepped
     add_submission(world.team, world.bob)
     stepped.run_until(lambda: stepped.controller.active_attempts == 1)
     ControllerBeat.objects.update(expires=module.ENDED)
-    stepped.controller._beaten = float("-inf")  # the next heartbeat is due
+    stepped.controller._renewal.renewed = float("-inf")  # the next heartbeat is due
     stepped.controller.tick()
     assert losses() == (1.0, 1.0)
     stepped.finish()

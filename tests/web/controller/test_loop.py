@@ -1,9 +1,6 @@
-"""The controller with an engine that does as it is told: moves, faults, retries, charging, cancelling."""
+"""The controller with an engine that does as it is told: moves, faults, retries, quota, kills."""
 
-import threading
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,40 +8,28 @@ import pytest
 from django.conf import settings
 from django.db import OperationalError
 from django.utils import timezone
-from tests.bundles import YAML, two_tasks, write_bundle
+from tests.bundles import two_tasks, write_bundle
 from tests.fakes import ended
 from tests.web.controller.conftest import MakeDesk
 from tests.web.controller.programmed_engine import exits, fault, predict, score
-from tests.web.controller.stepped_controller import SteppedController, add_submission, moves, states
+from tests.web.controller.stepped_controller import SteppedController, add_submission, latest, moves, states
 from tests.web.scored_submissions import publish
 from tests.web.world import World
 
 from palio.core.attempt.run_folder import RunFolder
-from palio.core.attempt.waiting import read_waiting
-from palio.core.bundle.model import SubmissionKind
-from palio.core.engine import End, Enforcement, Guarantee, Job, JobResult, Waiting
+from palio.core.engine import End, Job, JobResult
 from palio.core.errors import PalioError
 from palio.core.redaction.failure import PLATFORM_NEXT, RETRIED_NEXT
-from palio.engines.named import NamedEngine, NamedEngines
-from palio.web.controller import active_attempt, loop
 from palio.web.controller import moves as moves_made
-from palio.web.controller.assignment import Assignment
 from palio.web.leaderboard.snapshot import snapshot
 from palio.web.leaderboard.visibility import Visibility
-from palio.web.models import Attempt, ControllerBeat, Event, Submission
-from palio.web.queries.queue import BlockedPhase, queue
+from palio.web.models import Attempt, Event, Submission
 from palio.web.storage.bundles import current_bundle
 from palio.web.storage.files import bundle_path
-from palio.web.verbs.engine_support import left_out, refuse_now
-from palio.web.verbs.submit import cancel
 
 pytestmark = pytest.mark.django_db
+
 STAGES = {"predict": predict, "score": score}
-
-
-def latest(submission: Submission) -> Attempt:
-    submission.refresh_from_db()
-    return submission.attempts.latest("number")
 
 
 def hurry(submission: Submission) -> None:
@@ -250,190 +235,6 @@ def test_missing_bundle_names_responsible_party(stepped: SteppedController, worl
     assert (latest(submission).state, latest(submission).failure_code) == ("failed", "bundle-invalid")
 
 
-# -- cancelling and time
-
-
-def test_cancelled_while_queued(stepped: SteppedController, world: World) -> None:
-    attempt = add_submission(world.team, world.bob)
-    Attempt.objects.update(cancel_requested=timezone.now())
-    stepped.controller.tick()
-    attempt.refresh_from_db()
-    assert (attempt.state, moves(attempt), attempt.started) == ("cancelled", ["cancelled"], None)
-
-
-@pytest.mark.parametrize("stage", ["build", "predict", "score"])
-def test_cancelled_while_running(stepped: SteppedController, world: World, stage: str) -> None:
-    stepped.engine.lasting.add(stage)
-    attempt = add_submission(world.team, world.bob)
-    stepped.run_until(lambda: latest(attempt.submission).state == stage)
-    Attempt.objects.update(cancel_requested=timezone.now())
-    stepped.run_until(lambda: latest(attempt.submission).state == "cancelled")
-    attempt.submission.refresh_from_db()
-    assert (attempt.submission.charged, attempt.submission.counted) == (False, None)
-    assert stepped.engine.left == []
-    assert not (settings.FOLDERS.runs / attempt.identity / ".work").exists()
-
-
-@pytest.mark.parametrize(("logs", "charged"), [("tail", True), ("none", False)])
-def test_cancelled_with_hidden_log_shown_counts(
-    stepped: SteppedController, world: World, tmp_path: Path, logs: str, charged: bool
-) -> None:
-    text = YAML.replace("palio:\n", f"palio:\n  logs: {{predict: {logs}}}\n")
-    publish(world.challenge, write_bundle(tmp_path / "bundle", yaml=text))
-    stepped.engine.lasting.add("predict")
-    submission = add_submission(world.team, world.bob).submission
-    stepped.run_until(lambda: latest(submission).state == "predict")
-    cancel(submission, world.bob, counts=True)
-    stepped.run_until(lambda: latest(submission).state == "cancelled")
-    submission.refresh_from_db()
-    assert (submission.charged, submission.counted) == (charged, None)
-    event = Event.objects.filter(submission=submission, kind="attempt.moved").latest("id")
-    assert (event.detail["new"], event.detail["charged"]) == ("cancelled", charged)
-
-
-def test_overdue_stage_retried(stepped: SteppedController, world: World) -> None:
-    stepped.engine.lasting.add("predict")
-    submission = add_submission(world.team, world.bob).submission
-    stepped.run_until(lambda: latest(submission).state == "predict")
-    deadline = latest(submission).deadline
-    assert deadline is not None
-    assert timedelta(minutes=5) < deadline - timezone.now() < timedelta(minutes=6)
-    stepped.ahead_s = timedelta(minutes=6).total_seconds()
-    stepped.run_until(lambda: latest(submission).number == 2)
-    first = submission.attempts.get(number=1)
-    assert (first.failure_code, first.failure_cause, submission.charged) == ("stage-overdue", "platform", False)
-    assert first.failure is not None
-    assert first.failure["stage"] == "predict"
-    assert stepped.engine.left == []
-
-
-def test_stage_that_waits_for_quota_is_not_overdue(stepped: SteppedController, world: World) -> None:
-    """However long it waits; once it has begun, it has the time of a stage."""
-    stepped.engine.lasting.add("predict")
-    stepped.engine.held.add("predict")
-    submission = add_submission(world.team, world.bob).submission
-    stepped.run_until(lambda: latest(submission).state == "predict")
-    root = settings.FOLDERS.runs / latest(submission).identity
-    stepped.run_until(lambda: read_waiting(root) == Waiting(2))
-    for _ in range(3):
-        stepped.ahead_s += timedelta(hours=5).total_seconds()
-        stepped.controller.tick()
-    stepped.engine.held.clear()
-    stepped.run_until(lambda: read_waiting(root) is None)
-    for _ in range(5):
-        stepped.controller.tick()
-    assert (latest(submission).state, latest(submission).number) == ("predict", 1)
-    stepped.ahead_s += timedelta(minutes=6).total_seconds()
-    stepped.run_until(lambda: latest(submission).number == 2)
-    assert submission.attempts.get(number=1).failure_code == "stage-overdue"
-
-
-@pytest.mark.parametrize("shift", [timedelta(hours=1), timedelta(hours=-1)])
-def test_clock_changed(
-    stepped: SteppedController, world: World, monkeypatch: pytest.MonkeyPatch, shift: timedelta
-) -> None:
-    stepped.engine.lasting.add("predict")
-    submission = add_submission(world.team, world.bob).submission
-    stepped.run_until(lambda: latest(submission).state == "predict")
-    now = timezone.now
-    monkeypatch.setattr(timezone, "now", lambda: now() + shift)
-    waits = add_submission(world.rivals, world.carol).submission
-    waits.attempts.update(not_before=now(), created=now())
-    for _ in range(10):
-        stepped.controller.tick()
-    assert (latest(submission).state, latest(waits).state != "queued") == ("predict", True)
-    stepped.ahead_s = timedelta(minutes=6).total_seconds()
-    stepped.run_until(lambda: submission.attempts.count() == 2)
-    assert submission.attempts.get(number=1).failure_code == "stage-overdue"
-
-
-def test_unstoppable_job_attempt_ends(
-    stepped: SteppedController, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its worker waits for something that never comes; its slot is not lost."""
-    monkeypatch.setattr(active_attempt, "UNANSWERED_S", 0.1)
-    hangs = threading.Event()
-
-    def hang(job: Job, output: Path) -> None:
-        hangs.wait()
-
-    stepped.engine.programs = {"predict": hang, "score": score}
-    submission = add_submission(world.team, world.bob).submission
-    stepped.run_until(lambda: latest(submission).state == "predict" and "start predict" in stepped.engine.calls)
-    stepped.ahead_s = timedelta(minutes=6).total_seconds()
-    stepped.run_until(lambda: latest(submission).number == 2)
-    stepped.ahead_s = 0
-    assert stepped.controller.active_attempts == 0
-    assert submission.attempts.get(number=1).failure_code == "stage-overdue"
-    hangs.set()
-    stepped.run_until(lambda: not any(worker.is_running for worker in stepped.workers.made[:2]))
-
-
-# -- an engine that is away
-
-
-def test_queue_waits_without_engine(stepped: SteppedController, world: World) -> None:
-    stepped.engine.away = True
-    stepped.controller = stepped.new_controller()
-    attempt = add_submission(world.team, world.bob)
-    stepped.controller.tick()
-    attempt.refresh_from_db()
-    assert attempt.state == "queued"
-    assert "nobody is there" in ControllerBeat.objects.get().trouble
-    stepped.engine.away = False
-    stepped.controller.watch.look()
-    stepped.finish()
-    attempt.refresh_from_db()
-    assert (attempt.state, ControllerBeat.objects.get().trouble) == ("scored", "")
-
-
-def test_queue_waits_for_lost_engine(stepped: SteppedController, world: World) -> None:
-    stepped.engine.lasting.add("predict")
-    submission = add_submission(world.team, world.bob).submission
-    stepped.run_until(lambda: latest(submission).state == "predict")
-    stepped.engine.away = True
-    stepped.controller.watch.look()
-    stepped.controller.tick()
-    assert ControllerBeat.objects.get().trouble == "Nobody is there. Start it."
-    for _ in range(20):
-        stepped.controller.tick()
-    assert latest(submission).state == "predict"
-    stepped.engine.away, stepped.engine.lasting = False, set()
-    stepped.finish()
-    assert states(submission) == ["scored"]
-    assert stepped.engine.ran.count("predict") == 1
-
-
-def test_image_rebuilt_after_engine_outage(stepped: SteppedController, world: World) -> None:
-    stepped.engine.lasting.add("build")
-    submission = add_submission(world.team, world.bob).submission
-    stepped.run_until(lambda: "start build" in stepped.engine.calls)
-    stepped.engine.away = True
-    for _ in range(20):
-        stepped.controller.tick()
-    stepped.engine.away, stepped.engine.lasting = False, set()
-    stepped.finish()
-    assert states(submission) == ["scored"]
-
-
-def test_cancelled_during_engine_outage_cleaned_up(stepped: SteppedController, world: World) -> None:
-    stepped.engine.lasting.add("predict")
-    attempt = add_submission(world.team, world.bob)
-    stepped.run_until(lambda: latest(attempt.submission).state == "predict")
-    stepped.engine.away = True
-    Attempt.objects.update(cancel_requested=timezone.now())
-    stepped.run_until(lambda: latest(attempt.submission).state == "cancelled")
-    work = settings.FOLDERS.runs / attempt.identity / ".work"
-    assert (stepped.engine.left != [], work.exists()) == (True, True)
-    stepped.engine.away = False
-    stepped.kill()
-    stepped.run_until(lambda: not work.exists())
-    assert stepped.engine.left == []
-
-
-# -- other processes
-
-
 def test_killed_attempt_resumes(stepped: SteppedController, world: World) -> None:
     stepped.engine.lasting.add("predict")
     attempt = add_submission(world.team, world.bob)
@@ -521,182 +322,6 @@ def test_busy_database_costs_one_tick(
     assert states(submission) == ["scored"]
 
 
-# -- slots
-
-
-def test_slots_limit_running_attempts(make_controller: MakeDesk, world: World) -> None:
-    stepped = make_controller(slots=2)
-    stepped.engine.lasting.add("predict")
-    for number in range(5):
-        add_submission(world.team, world.bob, extra=str(number).encode())
-    stepped.run_until(lambda: Attempt.objects.filter(state="predict").count() == 2)
-    for _ in range(5):
-        stepped.controller.tick()
-    assert stepped.controller.active_attempts == 2
-    stepped.engine.lasting.clear()
-    stepped.finish()
-    assert Attempt.objects.filter(state="scored").count() == 5
-
-
-def test_slots_by_memory_and_cpus(make_controller: MakeDesk, world: World) -> None:
-    stepped = make_controller(slots=8, memory_gib=2.5)  # an attempt of the small challenge needs 1 GiB, to build
-    stepped.engine.lasting.add("predict")
-    for number in range(4):
-        add_submission(world.team, world.bob, extra=str(number).encode())
-    stepped.run_until(lambda: stepped.controller.active_attempts == 2)
-    for _ in range(5):
-        stepped.controller.tick()
-    assert stepped.controller.active_attempts == 2
-
-
-GPU = NamedEngines((("gpu", NamedEngine(engine="docker", slots=1)),))
-
-
-def on_gpu(world: World, folder: Path) -> None:
-    """A phase "Large" before "Final", for which the bundle asks for the engine `gpu`."""
-    final = "  - max_submissions: 20\n    name: Final\n    start: 2026-01-01\n    tasks: [0]\n"
-    own = "    end: 2026-01-01\n    palio: {engine: gpu}\n"
-    large = final.replace("Final", "Large").replace("2026", "2025") + own
-    publish(world.challenge, write_bundle(folder, yaml=YAML.replace(final, large + final)))
-
-
-def submit_to(phase: str, world: World, extra: bytes) -> Submission:
-    submission = add_submission(world.team, world.bob, extra=extra).submission
-    Submission.objects.filter(pk=submission.pk).update(phase=phase)
-    Attempt.objects.filter(submission=submission).update(version=world.challenge.current)
-    return submission
-
-
-def test_named_engine_has_slots_of_its_own(make_controller: MakeDesk, world: World, tmp_path: Path) -> None:
-    """A phase whose slots are taken holds up nobody in another, although its attempts come first."""
-    on_gpu(world, tmp_path / "two-phases")
-    stepped = make_controller(slots=1, engines=GPU)
-    stepped.engine.lasting.add("predict")
-    large = [submit_to("Large", world, bytes([number])) for number in range(10)]
-    final = submit_to("Final", world, b"final")
-    stepped.run_until(lambda: stepped.controller.active_attempts == 2)
-    for _ in range(5):
-        stepped.controller.tick()
-    running = Attempt.objects.exclude(state="queued").values_list("submission__phase", flat=True)
-    assert sorted(running) == ["Final", "Large"]
-    assert (latest(final).state == "queued", ControllerBeat.objects.get().slots) == (False, 2)
-    assert sum(latest(each).state == "queued" for each in large) == 9
-
-
-def test_attempts_of_a_named_engine_get_its_settings(make_controller: MakeDesk, world: World, tmp_path: Path) -> None:
-    on_gpu(world, tmp_path / "two-phases")
-    named = NamedEngine(engine="docker", queue="q", node_selector="pool=gpu", tolerations="gpu")
-    stepped = make_controller(slots=4, engines=NamedEngines((("gpu", named),)))
-    stepped.engine.lasting.add("predict")
-    submissions = {phase: submit_to(phase, world, phase.encode()) for phase in ("Large", "Final")}
-    stepped.run_until(lambda: stepped.controller.active_attempts == 2)
-    given = {phase: stepped.controller._active[latest(each).identity].given for phase, each in submissions.items()}
-    assert {phase: each.engine_settings for phase, each in given.items()} == {
-        "Large": {
-            "PALIO_KUBERNETES_QUEUE": "q",
-            "PALIO_KUBERNETES_NODE_SELECTOR": "pool=gpu",
-            "PALIO_KUBERNETES_TOLERATIONS": "gpu",
-        },
-        "Final": {},
-    }
-    assert Assignment.from_json(given["Large"].as_json()) == given["Large"]
-
-
-def test_trouble_of_a_named_engine_blocks_only_its_phases(
-    make_controller: MakeDesk, world: World, tmp_path: Path
-) -> None:
-    on_gpu(world, tmp_path / "two-phases")
-    stepped = make_controller(engines=GPU)
-    watch = stepped.controller._pools.of("gpu").watch
-    fine, trouble = watch.found, "No node is ready. Start one."
-    watch.found = replace(fine, trouble=trouble)
-    large, final = submit_to("Large", world, b"large"), submit_to("Final", world, b"final")
-    stepped.run_until(lambda: latest(final).state == "scored")
-    assert latest(large).state == "queued"
-    assert queue(world.challenge).blocked == (BlockedPhase("Large", "gpu", trouble),)
-    assert (queue(world.challenge).controller.trouble, queue(world.other).blocked) == ("", ())
-    watch.found = fine
-    stepped.finish()
-    assert (latest(large).state, queue(world.challenge).blocked) == ("scored", ())
-
-
-def test_engine_that_was_removed_is_for_the_operator(make_controller: MakeDesk, world: World, tmp_path: Path) -> None:
-    on_gpu(world, tmp_path / "two-phases")
-    stepped = make_controller()
-    submission = submit_to("Large", world, b"large")
-    stepped.finish()
-    attempt = latest(submission)
-    assert (attempt.failure_code, attempt.failure_cause, submission.charged) == ("engine-removed", "platform", False)
-
-
-def test_limits_beyond_configuration_refused(make_controller: MakeDesk, world: World) -> None:
-    stepped = make_controller(memory_gib=0.5)
-    submission = add_submission(world.team, world.bob).submission
-    stepped.finish()
-    attempt = latest(submission)
-    assert (attempt.state, attempt.failure_code, submission.charged) == ("failed", "limit-unavailable", False)
-    assert attempt.failure is not None
-    assert "memory_gib" in attempt.failure["next_step"]
-
-
-def test_bubblewrap_operator_bundles_only(make_controller: MakeDesk, world: World) -> None:
-    stepped = make_controller()
-    stepped.engine.name = "bubblewrap"
-    stepped.controller = stepped.new_controller()
-    bobs, adas = (
-        add_submission(world.team, world.bob).submission,
-        add_submission(world.team, world.ada, extra=b"a").submission,
-    )
-    predictions = add_submission(world.team, world.bob, kind="results").submission
-    stepped.finish()
-    refused = latest(bobs)
-    assert (refused.failure_code, refused.failure_cause, bobs.charged) == ("submitter-untrusted", "platform", False)
-    assert (latest(adas).state, latest(predictions).state) == ("scored", "scored")
-
-
-@pytest.mark.parametrize("anyone", [False, True])
-def test_participant_programs_refused_without_enforced_limits(
-    make_controller: MakeDesk, world: World, anyone: bool
-) -> None:
-    stepped = make_controller(anyone_on_bubblewrap=anyone)
-    lacks = [Guarantee("memory", Enforcement.NONE), Guarantee("output", Enforcement.NONE)]
-    stepped.engine.promises = (Guarantee("network", Enforcement.KERNEL), *lacks)
-    stepped.controller = stepped.new_controller()
-    bobs, adas = (
-        add_submission(world.team, world.bob).submission,
-        add_submission(world.team, world.ada, extra=b"a").submission,
-    )
-    predictions = add_submission(world.team, world.bob, kind="results").submission
-    stepped.finish()
-    refused = latest(bobs)
-    assert (refused.failure_code, refused.failure_cause, bobs.charged) == ("isolation-unenforced", "platform", False)
-    assert refused.failure is not None
-    assert "memory or output" in refused.failure["message"]
-    assert (latest(adas).state, latest(predictions).state) == ("scored", "scored")
-    assert ControllerBeat.objects.get().unenforced == ["memory", "output"]
-    with pytest.raises(PalioError, match="does not enforce memory or output"):
-        refuse_now(world.bob, SubmissionKind.CONTEXT)
-    refuse_now(world.bob, SubmissionKind.RESULTS)
-    refuse_now(world.ada, SubmissionKind.CONTEXT)
-    assert list(left_out([SubmissionKind.CONTEXT, SubmissionKind.RESULTS], world.bob)) == [SubmissionKind.CONTEXT]
-
-
-def test_attempts_sequential_with_shared_user(make_controller: MakeDesk, world: World) -> None:
-    stepped = make_controller(slots=4)
-    stepped.engine.runs_in_parallel = False
-    stepped.engine.lasting.add("predict")
-    stepped.controller = stepped.new_controller()
-    for number in range(3):
-        add_submission(world.team, world.bob, extra=str(number).encode())
-    stepped.run_until(lambda: Attempt.objects.filter(state="predict").exists())
-    for _ in range(5):
-        stepped.controller.tick()
-    assert stepped.controller.active_attempts == 1
-    stepped.engine.lasting.clear()
-    stepped.finish()
-    assert Attempt.objects.filter(state="scored").count() == 3
-
-
 def test_bundle_reader_hangs(stepped: SteppedController, world: World) -> None:
     read = stepped.controller._requirements._call
 
@@ -715,14 +340,6 @@ def test_bundle_reader_hangs(stepped: SteppedController, world: World) -> None:
     failed = latest(guilty)
     assert (failed.failure_code, failed.failure_cause, guilty.charged) == ("challenge-over-limits", "organizer", False)
     assert latest(other).state == "scored"
-
-
-def test_full_disk_starts_nothing(stepped: SteppedController, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "LEAST_FREE_BYTES", 1 << 62)
-    submission = add_submission(world.team, world.bob).submission
-    stepped.controller.tick()
-    assert latest(submission).state == "queued"
-    assert "Free some space" in ControllerBeat.objects.get().trouble
 
 
 def test_several_tasks_one_attempt(stepped: SteppedController, world: World, tmp_path: Path) -> None:

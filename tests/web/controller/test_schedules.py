@@ -62,9 +62,9 @@ class Explorer:
             workers=self.workers,
             clock=lambda: self.now_s,
             jobs=Jobs([]),
+            requirements=self._stepped.controller._requirements,  # read once, before anything happens
         )
         made.watch.look()
-        made._requirements = self._stepped.controller._requirements  # read once, before anything happens
         made._cleanup._looked_at_all = float("inf")  # it starts threads, which have tests of their own
         return made
 

@@ -23,7 +23,8 @@ from palio.cli import main
 from palio.core.bounded_call import call_bounded
 from palio.core.quantities import GIB
 from palio.web.controller import statistics
-from palio.web.controller.statistics import StatisticsUpdate, in_thread
+from palio.web.controller.background import in_thread
+from palio.web.controller.statistics import StatisticsUpdate
 from palio.web.leaderboard.leaderboard import mark_changed
 from palio.web.models import LeaderboardStatistics, Submission, Team
 
@@ -112,27 +113,26 @@ def test_statistics_same_everywhere(
     assert [[run[name] for name in names] for run in ranked] == [[row[name] for name in names] for row in api]
 
 
-def test_stored_statistics_reused(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stored_statistics_reused(measured: World) -> None:
     compute_statistics(measured.challenge)
     stored, revision = LeaderboardStatistics.objects.get(), measured.challenge.leaderboard_revision
-    monkeypatch.setattr(statistics, "call_bounded", no_process)
-    compute_statistics(measured.challenge)
+    compute_statistics(measured.challenge, no_process)
     assert LeaderboardStatistics.objects.get().computed == stored.computed
     assert measured.challenge.leaderboard_revision == revision
 
 
-def test_new_attempt_adds_one_interval(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_attempt_adds_one_interval(measured: World) -> None:
     compute_statistics(measured.challenge)
     asked: list[tuple[str, list[str]]] = []
 
     def note(function: Callable[..., Any], runs: str, of: Mapping[str, float], *more: Any, **bounds: Any) -> Any:
-        asked.append((function.__name__, [*of]))
+        if function.__name__ in {"score_intervals", "rank_ranges"}:
+            asked.append((function.__name__, [*of]))
         return call_bounded(function, runs, of, *more, **bounds)
 
-    monkeypatch.setattr(statistics, "call_bounded", note)
     new = score(measured.team, 5, minute=2)
     (rival,) = Submission.objects.filter(team=measured.rivals)
-    compute_statistics(measured.challenge)
+    compute_statistics(measured.challenge, note)
     assert asked == [("score_intervals", [new.counted_id]), ("rank_ranges", [new.counted_id, rival.counted_id])]
 
 
@@ -202,21 +202,23 @@ def test_statistics_after_kill(measured: World, make_controller: Callable[..., A
     assert ranges(browser) == [[1, 1], [2, 2]]
 
 
-def test_kill_between_intervals_and_ranges(measured: World, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kill_between_intervals_and_ranges(measured: World, browser: Browser) -> None:
     class KilledError(BaseException):
         pass
 
-    def killed(*_: object) -> Any:
-        raise KilledError
+    def killed_at(name: str) -> Callable[..., Any]:
+        def call(function: Callable[..., Any], *given: Any, **bounds: Any) -> Any:
+            if function.__name__ == name:
+                raise KilledError
+            return call_bounded(function, *given, **bounds)
 
-    with monkeypatch.context() as patched:
-        patched.setattr(StatisticsUpdate, "_ranges", killed)
-        with pytest.raises(KilledError):
-            compute_statistics(measured.challenge)
+        return call
+
+    with pytest.raises(KilledError):
+        compute_statistics(measured.challenge, killed_at("rank_ranges"))
     assert ranges(browser) == [None, None]
     assert None not in intervals(browser)
-    monkeypatch.setattr(StatisticsUpdate, "_intervals", no_process)
-    compute_statistics(measured.challenge)
+    compute_statistics(measured.challenge, killed_at("score_intervals"))  # which is not called again
     assert ranges(browser) == [[1, 1], [2, 2]]
 
 
@@ -298,17 +300,17 @@ def test_too_many_teams(measured: World, browser: Browser, monkeypatch: pytest.M
 def test_failed_computation_retried(measured: World, monkeypatch: pytest.MonkeyPatch) -> None:
     now, failures = [1000.0], []
 
-    def fail(*_: object, **__: object) -> Any:
-        failures.append(now[0])
-        raise RuntimeError("a child was killed")
+    def call(*given: Any, **bounds: Any) -> Any:
+        if now[0] < 1100:
+            failures.append(now[0])
+            raise RuntimeError("a child was killed")
+        return call_bounded(*given, **bounds)
 
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    update = StatisticsUpdate(settings.FOLDERS, start=lambda job: job())
-    with monkeypatch.context() as patched:
-        patched.setattr(statistics, "call_bounded", fail)
-        for _ in range(100):
-            update.look()
-            now[0] += 1
+    update = StatisticsUpdate(settings.FOLDERS, start=lambda job: job(), call=call)
+    for _ in range(100):
+        update.look()
+        now[0] += 1
     assert failures == [1000.0, 1060.0]
     now[0] += statistics.RETRY_S
     update.look()

@@ -12,7 +12,7 @@ from tests.web.controller.stepped_controller import SteppedController, add_submi
 from tests.web.world import World
 
 from palio.core.attempt.states import State
-from palio.web.controller import loop
+from palio.web.controller import lease_renewal
 from palio.web.models import Attempt, Submission
 
 pytestmark = pytest.mark.django_db
@@ -59,7 +59,7 @@ def busy(make_controller: MakeDesk, world: World) -> SteppedController:
 def queries_of_tick(stepped: SteppedController) -> list[str]:
     stepped.controller._cleanup.join()
     stepped.controller._statistics._next = 0.0  # all of them are due
-    stepped.controller._beaten = 0.0
+    stepped.controller._renewal.renewed = 0.0
     with CaptureQueriesContext(connection) as captured:
         stepped.controller.tick()
     return [query["sql"] for query in captured]
@@ -103,7 +103,7 @@ def test_waiting_attempts_whose_phase_is_read_add_no_query(busy: SteppedControll
 
 def test_tick_longer_than_lease_renews_it(busy: SteppedController, monkeypatch: pytest.MonkeyPatch) -> None:
     renewed = []
-    monkeypatch.setattr(loop, "BEAT_S", -1.0)  # due at any moment
+    monkeypatch.setattr(lease_renewal, "RENEWAL_S", -1.0)  # due at any moment
     monkeypatch.setattr(busy.controller.lease, "renew", lambda **_: renewed.append(busy.controller.active_attempts))
     busy.controller.tick()
     assert len(renewed) > RUNNING

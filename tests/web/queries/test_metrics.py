@@ -154,7 +154,7 @@ def test_controller_and_engine(stepped: SteppedController) -> None:
     assert found["palio_controller_last_tick_timestamp_seconds",] == pytest.approx(beat.time.timestamp())
     assert ("palio_engine_check_seconds",) not in found  # it has been opened, not checked
     stepped.controller.watch.look()
-    stepped.controller._beaten = 0.0
+    stepped.controller._renewal.renewed = 0.0
     stepped.controller.tick()
     assert 0 <= samples()["palio_engine_check_seconds",] < 5
     stepped.engine.away = True

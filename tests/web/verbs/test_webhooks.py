@@ -4,7 +4,6 @@ import base64
 import hashlib
 import hmac
 import json
-import socket
 from typing import Any
 
 import pytest
@@ -17,18 +16,7 @@ from palio.web.verbs import joining, notices, webhooks
 from palio.web.verbs.encryption import SecretUnreadableError
 from palio.web.verbs.webhook_secrets import decrypted, encrypted, new_secret, signature
 
-URL = "https://ci.example.org/palio"
-
-
-@pytest.fixture(autouse=True)
-def _names(monkeypatch: pytest.MonkeyPatch) -> None:
-    """ci.example.org is public, inside.example.org private."""
-
-    def resolve(host: str, port: int, **_: Any) -> list[Any]:
-        address = {"ci.example.org": "8.8.8.8", "inside.example.org": "10.0.0.1"}.get(host, host)
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
-
-    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+URL = "https://8.8.8.8/palio"  # an address needs no resolver; tests of public_address have names
 
 
 def make(world: World, team: Team | None, *events: str) -> Webhook:
@@ -71,7 +59,7 @@ def test_signature_of_standard_webhooks() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["http://ci.example.org/", "https://inside.example.org/", "https://169.254.169.254/latest", "https://127.0.0.1/"],
+    ["http://8.8.8.8/", "https://10.0.0.1/", "https://169.254.169.254/latest", "https://127.0.0.1/"],
 )
 def test_url_refused(world: World, url: str) -> None:
     def act() -> object:

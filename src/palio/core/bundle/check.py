@@ -3,41 +3,33 @@
 Whether a scoring program works is tested by running it (core.self_test).
 """
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from palio.core.bundle.case_metrics import KINDS, WrittenMetric, case_metric
 from palio.core.bundle.case_names import CasesUnclearError, name_parts
+from palio.core.bundle.check_feedback import feedback_problems
 from palio.core.bundle.check_monai import monai_problems
-from palio.core.bundle.contents import Contents, contents_of, is_zip
-from palio.core.bundle.data_files import DataFiles, DataOnDisk
-from palio.core.bundle.leaderboards import leaderboards_of, primary_of, score_columns
-from palio.core.bundle.model import Bundle, Column, FeedbackRule, Phase, Problem, Severity, SubmissionKind, Task
+from palio.core.bundle.check_program import program_problems, program_texts
+from palio.core.bundle.contents import is_zip
+from palio.core.bundle.data_files import DataFiles, DataOnDisk, readable
+from palio.core.bundle.leaderboards import leaderboards_of, score_columns
+from palio.core.bundle.model import Bundle, Column, Phase, Problem, SubmissionKind, Task
 from palio.core.bundle.own_names import file_with_own_name
 from palio.core.bundle.pictures import picture_fault
 from palio.core.bundle.places import Places
-from palio.core.bundle.program import DOCKERFILE, program_contents, read_program, with_container_paths
+from palio.core.bundle.problems import changed, error, in_file_order, warning
 from palio.core.bundle.read import NAME
 from palio.core.bundle.task_columns import own_columns
 from palio.core.bundle.wording import quoted, suggestion
-from palio.core.dockerfile.read import MOST_BYTES, DockerfileError, decoded
-from palio.core.dockerfile.resolve import resolve
 from palio.core.errors import PalioError, counted
 from palio.core.files.digest import UnfitFile
-from palio.core.files.globs import PatternError
 from palio.core.quantities import duration_text, size_text
 
 LONG_S = 24 * 3600.0
-MANY_SUBMISSIONS, FEW_CASES = 20, 1000  # a phase with more on fewer should not give exact scores
-FINAL_SUBMISSIONS = 5
-_LONGEST_LINK = 1000  # bytes
-SEARCHED_BYTES = 1024 * 1024  # read from each file of a scoring program
 _RUNS_A_CONTAINER = {SubmissionKind.CONTEXT, SubmissionKind.IMAGE, SubmissionKind.REFERENCE, SubmissionKind.MONAI}
-_INTERPRETERS = re.compile(r"(python[0-9.]*|bash|sh|perl|Rscript|julia|node)")
 
 
 def check_bundle(
@@ -62,48 +54,31 @@ def check_bundle(
     return errors, tuple(problem for problem in found if not problem.is_error)
 
 
-def in_file_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """The problems of competition.yaml by line, then those without a line, then those of other files."""
-
-    def place(problem: Problem) -> tuple[bool, bool, int]:
-        return problem.file != NAME, problem.line is None, problem.line or 0
-
-    return tuple(sorted(problems, key=place))
-
-
-def _error(field: str, message: str, file: str = NAME) -> Problem:
-    return Problem(file, None, field, message)
-
-
-def _warning(field: str, message: str, file: str = NAME) -> Problem:
-    return Problem(file, None, field, message, Severity.WARNING)
-
-
 def _pages(bundle: Bundle) -> Iterator[Problem]:
     named = [(f"the page “{page.title}”", page.file) for page in bundle.pages]
     named += [(name, file) for name, file in (("the terms", bundle.terms), ("the logo", bundle.logo)) if file]
     for name, file in named:
         if not file.read_bytes().strip():
-            yield _warning(
+            yield warning(
                 "", f"is empty, but {NAME} names it as {name}; write it or remove it from {NAME}", _name(bundle, file)
             )
     if (cover := bundle.presentation.cover) and (fault := picture_fault(cover)):
-        yield _error("palio.cover", fault)
+        yield error("palio.cover", fault)
     if (logo := bundle.logo) and logo.stat().st_size and (fault := picture_fault(logo)):
-        yield _warning("image", f"{fault}. It is not shown")  # bundles of other platforms run, whatever their logo
+        yield warning("image", f"{fault}. It is not shown")  # bundles of other platforms run, whatever their logo
     public = any(phase.rules.data == "public" for phase in bundle.phases)
     if public and not any(b"public" in page.file.read_bytes().lower() for page in bundle.pages):
-        yield _warning("palio.data", "says public, but no page does; tell participants that data and labels are public")
+        yield warning("palio.data", "says public, but no page does; tell participants that data and labels are public")
 
 
 def _schedule(bundle: Bundle, now: datetime) -> Iterator[Problem]:
     last = bundle.phases[-1].end
     if last is not None and last <= now:
-        yield _warning("phases", f"all ended by {last:%Y-%m-%d %H:%M} UTC, so nobody can submit; set a later end")
+        yield warning("phases", f"all ended by {last:%Y-%m-%d %H:%M} UTC, so nobody can submit; set a later end")
     used = {task for phase in bundle.phases for task in phase.tasks}
     for task in bundle.tasks:
         if task not in used:
-            yield _warning("tasks", f"has {_title(task)}, which no phase uses; name it in a phase or remove it")
+            yield warning("tasks", f"has {_title(task)}, which no phase uses; name it in a phase or remove it")
 
 
 def _task(bundle: Bundle, task: Task, places: Places, files: DataFiles) -> Iterator[Problem]:
@@ -111,11 +86,13 @@ def _task(bundle: Bundle, task: Task, places: Places, files: DataFiles) -> Itera
     yield from _data(bundle, places, files, "reference_data", task.reference_data)
     for field, path in (("scoring_program", task.scoring_program), ("ingestion_program", task.ingestion_program)):
         if path is not None:
-            yield from (places.located(problem, _name(bundle, path)) for problem in _program(bundle, field, path))
-    texts = _texts(task.scoring_program, bundle.root)
+            yield from (
+                places.located(problem, _name(bundle, path)) for problem in program_problems(field, path, bundle.root)
+            )
+    texts = program_texts(task.scoring_program, bundle.root)
     for column in own_columns(_columns_of(bundle, task)):
         if texts and not column.computation and not any(column.key.encode() in text for text in texts):
-            problem = _warning(
+            problem = warning(
                 "leaderboards",
                 f"has the column `{column.key}`, but no file of {_name(bundle, task.scoring_program)} mentions that "
                 "key; let the scoring program write it, or correct the key",
@@ -141,13 +118,13 @@ def _phase(bundle: Bundle, phase: Phase, places: Places, files: DataFiles) -> It
         ("score", rules.score.time_s),
     ):
         if time_s > LONG_S:
-            yield _warning(
+            yield warning(
                 f"palio.limits.{stage}.time",
                 f"is {duration_text(time_s)} in “{phase.name}”; one submission may keep a machine busy for days",
             )
     for stage, limits in (("predict", rules.predict), ("score", rules.score)):
         if limits.output_bytes > limits.memory_bytes:
-            yield _warning(
+            yield warning(
                 f"palio.limits.{stage}.output",
                 f"is {size_text(limits.output_bytes)} in “{phase.name}”, more than the memory of "
                 f"{size_text(limits.memory_bytes)}; output counts as memory, so raise memory or lower output",
@@ -161,7 +138,7 @@ def _phase(bundle: Bundle, phase: Phase, places: Places, files: DataFiles) -> It
     # CodaLab has the key once for all tasks of a phase.
     yield from dict.fromkeys(_during_scoring(bundle, phase, task, places) for task in during)
     yield from _statistics(bundle, phase)
-    yield from _feedback(bundle, phase, files)
+    yield from feedback_problems(bundle, phase, files)
     for task in phase.tasks:
         yield from _fit(phase, task, files)
         yield from monai_problems(phase, task)
@@ -177,7 +154,7 @@ def _statistics(bundle: Bundle, phase: Phase) -> Iterator[Problem]:
     for key, _ in policy.metrics:
         if key not in scored:
             why = "is computed from other columns" if key in columns else "is no column of a leaderboard"
-            yield _error(
+            yield error(
                 f"palio.statistics.metrics.{key}", f"{why}; write one of {', '.join(scored)}{suggestion(key, scored)}"
             )
     primaries = {board.primary.key for board in leaderboards_of(bundle, phase)} if policy.metric else set()
@@ -188,89 +165,17 @@ def _statistics(bundle: Bundle, phase: Phase) -> Iterator[Problem]:
         is_higher_better = case_metric(policy.kind, written).is_higher_better
         if key in columns and is_higher_better not in (None, columns[key].descending):
             better = "higher" if is_higher_better else "lower"
-            yield _warning(
+            yield warning(
                 field,
                 f"is {quoted(written)}, of which {better} is better, but the column {quoted(key)} is sorted "
                 f"{'desc' if columns[key].descending else 'asc'}; correct `sorting` or the metric",
             )
         if WrittenMetric.parse(written).name.startswith("median"):
-            yield _warning(
+            yield warning(
                 field,
                 f"is {quoted(written)}; the interval of a median is wide, and hardly any two submissions differ in it; "
                 "prefer the mean",
             )
-
-
-def _feedback(bundle: Bundle, phase: Phase, files: DataFiles) -> Iterator[Problem]:
-    """Warns where many exact scores on few cases let participants fit the hidden labels by watching the leaderboard.
-
-    Refuses a ladder without a step where nothing tells the standard error of a difference.
-    """
-    no_error = _no_standard_error(bundle, phase)
-    if phase.rules.feedback.is_parameter_free and no_error:
-        yield _error(
-            "palio.feedback",
-            f"is `ladder` without a step in “{phase.name}”, but {no_error}; write {{rule: ladder, step: 0.01}}",
-        )
-    elif phase.rules.feedback.rule is FeedbackRule.LADDER and primary_of(bundle, phase).computation is not None:
-        yield _error(
-            "palio.feedback",
-            f"is `ladder` in “{phase.name}”, but {quoted(primary_of(bundle, phase).key)}, by which the phase ranks, is "
-            "computed from other columns; rank by a column with scores of its own, or use another rule",
-        )
-    most, cases = phase.max_submissions, _hidden_cases(phase, files)
-    is_many = most is None or most > MANY_SUBMISSIONS
-    followed = any(_is_final(later) for later in bundle.phases if later.index > phase.index)
-    if phase.rules.data == "public" or not phase.rules.feedback.is_exact or not is_many or followed:
-        return
-    if cases is None or cases >= FEW_CASES:
-        return
-    count = counted(most, "submission") if most is not None else "any number of submissions"
-    yield _warning(
-        "palio.feedback",
-        f"is exact in “{phase.name}”, which allows {count} on {counted(cases, 'case')}, and no final phase follows; a "
-        "team can fit its answers to the scores. Add a last phase with `max_submissions` of at most "
-        f"{FINAL_SUBMISSIONS} or hidden scores, allow at most {MANY_SUBMISSIONS}, or set `feedback` to "
-        f"{'{rule: ladder, step: 0.01}' if no_error else '`ladder`'}",
-    )
-
-
-def _no_standard_error(bundle: Bundle, phase: Phase) -> str:
-    """Why nothing tells the standard error of a difference of two primary scores, a clause; empty if it is known."""
-    policy, primary = phase.rules.statistics, primary_of(bundle, phase)
-    if policy is None:
-        return "the challenge names no file of single cases"
-    if primary.computation is not None:
-        return f"the column {quoted(primary.key)} is computed from others"
-    written = policy.metric_of(primary, primary)
-    if written is None:
-        return f"no metric of `statistics` belongs to the column {quoted(primary.key)}"
-    if WrittenMetric.parse(written).name.startswith("median"):
-        return f"the standard error of a difference of medians, as of {quoted(written)}, is unknown"
-    return ""
-
-
-def _is_final(phase: Phase) -> bool:
-    """Whether scores of the phase cannot be watched often: hidden ones, or those of a few submissions."""
-    few = phase.max_submissions is not None and phase.max_submissions <= FINAL_SUBMISSIONS
-    return phase.rules.feedback.rule is FeedbackRule.NONE or few
-
-
-def _hidden_cases(phase: Phase, files: DataFiles) -> int | None:
-    """The inputs of the phase's tasks, each file as one case; None if one of the tasks has no readable inputs."""
-    total, blind = 0, phase.rules.blind
-    try:
-        is_input = blind.hides() if blind else None
-    except PatternError:  # reported by another check
-        return None
-    for task in phase.tasks:
-        if task.input_data is None or not task.input_data.exists():
-            return None
-        inputs = _readable(files, task.input_data)
-        if inputs is None or not inputs.names:
-            return None
-        total += sum(map(is_input, inputs.names)) if is_input else len(inputs.names)
-    return total
 
 
 def _fit(phase: Phase, task: Task, files: DataFiles) -> Iterator[Problem]:
@@ -278,19 +183,19 @@ def _fit(phase: Phase, task: Task, files: DataFiles) -> Iterator[Problem]:
     rules = phase.rules
     kinds = set(rules.submissions)
     if kinds & _RUNS_A_CONTAINER and task.input_data is None:
-        yield _error("input_data", f"is missing from {_title(task)}, but containers in “{phase.name}” need it; add it")
+        yield error("input_data", f"is missing from {_title(task)}, but containers in “{phase.name}” need it; add it")
     if SubmissionKind.CODE in kinds and task.ingestion_program is None and task.input_data is None:
-        yield _error(
+        yield error(
             "palio.submissions",
             f"accepts code in “{phase.name}”, but {_title(task)} has neither an ingestion_program nor input_data",
         )
     sources = [(f"in {_title(task)}", task.input_data), ("in the sample", rules.sample and rules.sample.input)]
     for where, source in sources if rules.blind else ():
-        if source and source.exists() and (inputs := _readable(files, source)) and inputs.names and rules.blind:
+        if source and source.exists() and (inputs := readable(files, source)) and inputs.names and rules.blind:
             try:
                 parts = name_parts(inputs.names, rules.blind, inputs.head)
                 if telling := file_with_own_name(inputs, parts):
-                    yield _warning(
+                    yield warning(
                         "palio.blind",
                         f"hides the name of {quoted(telling)}, but the file contains it, perhaps in its metadata; "
                         f"remove it from all inputs ({where}), as `palio data split` does",
@@ -299,11 +204,11 @@ def _fit(phase: Phase, task: Task, files: DataFiles) -> Iterator[Problem]:
                 continue  # reported by another check
             except CasesUnclearError as fault:
                 field, _, what = str(fault).partition(" ")
-                yield _error(f"palio.blind{field}", f"{what} ({where})")
+                yield error(f"palio.blind{field}", f"{what} ({where})")
     if rules.statistics:
-        cases, texts = rules.statistics.cases.encode(), _texts(task.scoring_program)
+        cases, texts = rules.statistics.cases.encode(), program_texts(task.scoring_program)
         if texts and not any(cases in text for text in texts):
-            yield _warning(
+            yield warning(
                 "palio.statistics.cases",
                 f"is {quoted(rules.statistics.cases)}, but no file of the scoring program mentions it; let the "
                 "scoring program write it to its output folder",
@@ -313,13 +218,13 @@ def _fit(phase: Phase, task: Task, files: DataFiles) -> Iterator[Problem]:
 def _during_scoring(bundle: Bundle, phase: Phase, task: Task, places: Places) -> Problem:
     """What differs from Codabench, where both programs run side by side (core.attempt.before_scoring)."""
     if SubmissionKind.CODE in phase.rules.submissions:
-        problem = _warning(
+        problem = warning(
             "",
             f"is set, so the ingestion program runs with the code of “{phase.name}” first, without the reference data, "
             "and the scoring program after it, on all that it wrote; they cannot talk to each other",
         )
     else:
-        problem = _warning(
+        problem = warning(
             "",
             f"is set, so the ingestion program is not run for the submissions of “{phase.name}”; "
             "do its work in the scoring program, and remove the ingestion program",
@@ -338,17 +243,13 @@ def _data(
         return
     name = _name(bundle, path)
     if fault := _data_fault(files, path):
-        found = (_error if is_needed else _warning)(field, f"is {quoted(name)}, which {fault}")
+        found = (error if is_needed else warning)(field, f"is {quoted(name)}, which {fault}")
         yield places.located(found, name)
     elif path.is_file() and is_zip(path):
         contents = files.contents(path)
         if note := _layout_note(contents.names):
-            yield places.located(_warning(field, f"is {quoted(name)}, which {note}"), name)
-        yield from (places.located(_changed(field, name, change), name) for change in contents.changes)
-
-
-def _changed(field: str, name: str, change: str) -> Problem:
-    return _warning(field, f"is {quoted(name)}, in which {change}")
+            yield places.located(warning(field, f"is {quoted(name)}, which {note}"), name)
+        yield from (places.located(changed(field, name, change), name) for change in contents.changes)
 
 
 def _layout_note(names: Sequence[str]) -> str | None:
@@ -375,81 +276,9 @@ def _data_fault(files: DataFiles, path: Path) -> str | None:
             return f"has {count} instead of data, such as {quoted(pointers[0])}; run `git lfs pull` in the repository"
     except (UnfitFile, OSError) as fault:
         return f"cannot be read: {fault}"
-    except PalioError as error:
-        return f"cannot be read: {error.failure.message}"
+    except PalioError as refusal:
+        return f"cannot be read: {refusal.failure.message}"
     return None
-
-
-def _program(bundle: Bundle, field: str, path: Path) -> Iterator[Problem]:
-    try:
-        contents = program_contents(path, bundle.root)
-        names, program = contents.names, read_program(path, bundle.root)
-        if program.has_dockerfile:
-            resolve(decoded(contents.head(DOCKERFILE, MOST_BYTES + 1)), {})
-    except DockerfileError as fault:
-        yield _error(field, f"is {quoted(_name(bundle, path))}, whose Dockerfile cannot be built: {fault}")
-        return
-    except (UnfitFile, OSError) as fault:
-        yield _error(field, f"is {quoted(_name(bundle, path))}, but {fault}")
-        return
-    except PalioError as error:
-        yield _error(field, f"{error.failure.message} {error.failure.next_step}")
-        return
-    yield from (_changed(field, _name(bundle, path), change) for change in contents.changes)
-    needed = set(_files_of_command(program.command or ()))
-    for file, target in _links_as_text(path, contents):
-        yield (_error if file in needed else _warning)(
-            field,
-            f"is {quoted(_name(bundle, path))}, whose file {quoted(file)} holds only the path {quoted(target)}: a link "
-            "that was saved as text, as some zip tools and Git on Windows do; put the file itself there",
-        )
-    for file in sorted(needed):
-        if file not in names:
-            yield _error(
-                field,
-                f"is started with `{' '.join(program.command or ())}`, but {_name(bundle, path)} has no "
-                f"{quoted(file)}; correct the command or add the file",
-            )
-
-
-def _links_as_text(program: Path, contents: Contents) -> Iterator[tuple[str, str]]:
-    """Yields the files of a program's folder that hold nothing but the path of another file, with that path."""
-    for name in contents.names if program.is_dir() else ():
-        words = contents.head(name, _LONGEST_LINK)
-        if words.startswith(b"../") and len(words.split()) == 1 and len(words) < _LONGEST_LINK:
-            target = words.decode(errors="replace").strip()
-            with suppress(OSError, ValueError):  # no possible path
-                if (program / name).parent.joinpath(target).exists():
-                    yield name, target
-
-
-def _files_of_command(command: tuple[str, ...]) -> Iterator[str]:
-    """Yields the files of the program's own folder that a command certainly needs: what it starts and its script."""
-    words = with_container_paths(command, ingestion=False, scoring=True)
-    for position, word in enumerate(words):
-        started = position == 0 and "/" in word and not word.startswith("/")
-        script = position == 1 and _INTERPRETERS.fullmatch(words[0]) and re.fullmatch(r"[^-/].*\.\w+", word)
-        if word.startswith("/app/program/") and PurePosixPath(word).suffix:
-            yield word.removeprefix("/app/program/")
-        elif started or script:
-            yield PurePosixPath(word).as_posix()
-
-
-def _readable(files: DataFiles, path: Path) -> Contents | None:
-    """Returns None if the contents cannot be read, which another check reports."""
-    try:
-        return files.contents(path)
-    except (UnfitFile, OSError):
-        return None
-
-
-def _texts(path: Path, within: Path | None = None) -> Sequence[bytes]:
-    """The contents of a program's files, or nothing if it cannot be read."""
-    try:
-        contents = contents_of(path, within)
-        return [contents.head(name, SEARCHED_BYTES) for name in contents.names]
-    except (UnfitFile, OSError):
-        return []
 
 
 def _name(bundle: Bundle, path: Path) -> str:

@@ -5,8 +5,8 @@ import io
 from collections.abc import Iterator
 
 from palio.core.bundle.contents import contents_of
-from palio.core.bundle.model import Phase, Problem, Severity, SubmissionKind, Task
-from palio.core.bundle.read import NAME
+from palio.core.bundle.model import Phase, Problem, SubmissionKind, Task
+from palio.core.bundle.problems import error, warning
 from palio.core.bundle.wording import quoted
 from palio.core.files.digest import UnfitFile
 from palio.core.quantities import MIB
@@ -24,20 +24,20 @@ def monai_problems(phase: Phase, task: Task) -> Iterator[Problem]:
             f"accepts monai in “{phase.name}”, but MONAI's savers write no header and no names of classes; name "
             f"{quoted(restore[0].csv)} and its columns in palio.monai, so that Palio makes it of what they write"
         )
-        yield Problem(NAME, None, "palio.submissions", message, Severity.WARNING)
+        yield warning("palio.submissions", message)
     if rules.blind and policy.csv and (policy.csv, policy.columns[:1]) not in [(r.csv, (r.column,)) for r in restore]:
         message = (
             f"is {quoted(policy.csv)}, whose column {quoted(policy.columns[0])} would keep the opaque names of inputs; "
             "name file and column in palio.blind.restore, too"
         )
-        yield Problem(NAME, None, "palio.monai.csv", message)
+        yield error("palio.monai.csv", message)
     if policy.classes and len(policy.columns) == 2:  # the name of the input and one prediction
         unknown = sorted(_labels(task, policy.columns) - {*policy.classes})
         if unknown:
             message = (
                 f"lacks {quoted(unknown[0])}, which the reference data has; list all classes in the network's order"
             )
-            yield Problem(NAME, None, "palio.monai.classes", message)
+            yield error("palio.monai.classes", message)
 
 
 def _labels(task: Task, columns: tuple[str, ...]) -> set[str]:

@@ -12,7 +12,7 @@ from palio.core.bundle.fact_sheet import read_fact_sheet
 from palio.core.bundle.model import Bundle, Leaderboard, Page, Phase, Solution, Task
 from palio.core.bundle.paths import Paths
 from palio.core.bundle.phases import MAX_NAME, UNKNOWN, Context, Keys, check_sequence, read_phase, read_task
-from palio.core.bundle.presentation import read_presentation, without_presentation
+from palio.core.bundle.presentation import read_presentation
 from palio.core.bundle.readers import boolean, image_name, integer, scalar, text, text_up_to
 from palio.core.bundle.task_columns import with_task_columns
 from palio.core.bundle.times import Moment, end_moment, moment, shown
@@ -113,16 +113,7 @@ def _no_task(index: int, paths: Paths) -> Task:
 
 def _phases(top: Section, paths: Paths, tasks: dict[int, Task], boards: Sequence[Leaderboard]) -> tuple[Phase, ...]:
     sections = top.require_sections("phases", "name at least one phase, with its name, start and tasks")
-    block = top.take("palio")
-    palio = without_presentation(block)
-    context = Context(
-        keys=KEYS,
-        paths=paths,
-        palio=palio,
-        native=("palio" in top and palio is block)
-        or palio is not None
-        or any("palio" in section for section in sections),
-    )
+    context = Context.of(top, sections, KEYS, paths)
     in_order = sorted(sections, key=lambda section: section.read("index", integer(0, MAX_INDEX), 0))
     read = []
     starts = [section.read("start", moment, UNKNOWN) for section in in_order]

@@ -17,7 +17,7 @@ from palio.core.bundle.leaderboards import BEST
 from palio.core.bundle.model import Bundle, Page, Phase, Task
 from palio.core.bundle.paths import Paths
 from palio.core.bundle.phases import MAX_NAME, UNKNOWN, Context, Keys, check_sequence, read_phase, read_task
-from palio.core.bundle.presentation import read_presentation, without_presentation
+from palio.core.bundle.presentation import read_presentation
 from palio.core.bundle.readers import boolean, image_name, integer, scalar, text, text_up_to
 from palio.core.bundle.task_columns import with_task_columns
 from palio.core.bundle.times import ADVICE, Moment, end_moment, shown
@@ -75,16 +75,7 @@ def _pages(top: Section, paths: Paths) -> dict[str, Path]:
 
 def _phases(top: Section, paths: Paths) -> tuple[Phase, ...]:
     sections = top.require_sections("phases", "name at least one phase, with its label and start_date")
-    block = top.take("palio")
-    palio = without_presentation(block)
-    context = Context(
-        keys=KEYS,
-        paths=paths,
-        palio=palio,
-        native=("palio" in top and palio is block)
-        or palio is not None
-        or any("palio" in section for section in sections),
-    )
+    context = Context.of(top, sections, KEYS, paths)
     numbers = {section: section.read("phasenumber", integer(0, MAX_NUMBER), 0) for section in sections}
     in_order = sorted(sections, key=numbers.__getitem__)
     parts = _parallel_parts(in_order, numbers)

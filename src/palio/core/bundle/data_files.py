@@ -13,7 +13,7 @@ from palio.core.bundle.values import Findings, Scalar, Value
 from palio.core.bundle.yaml_source import MAX_BYTES, parse_bytes
 from palio.core.files.archive import Archive
 from palio.core.files.archive_entries import Member
-from palio.core.files.digest import IGNORED_NAMES
+from palio.core.files.digest import IGNORED_NAMES, UnfitFile
 from palio.core.files.lfs import lfs_pointers, pointers_in
 
 _DATA = ("input_data", "reference_data", "starting_kit", "public_data", "sample.input", "sample.expect")
@@ -105,3 +105,11 @@ def _named(archive: Archive) -> Iterator[tuple[str, str]]:
             yield value.field, value.content.text.strip()
         else:
             waiting += value.content.values() if isinstance(value.content, dict) else value.content
+
+
+def readable(files: DataFiles, path: Path) -> Contents | None:
+    """Returns None if the contents cannot be read, which another check reports."""
+    try:
+        return files.contents(path)
+    except (UnfitFile, OSError):
+        return None

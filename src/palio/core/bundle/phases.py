@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from palio.core.bundle.defaults import MAX_SUBMISSIONS, default_rules
 from palio.core.bundle.model import Phase, Task
 from palio.core.bundle.paths import Paths
+from palio.core.bundle.presentation import without_presentation
 from palio.core.bundle.readers import boolean, integer, scalar, text, text_up_to
 from palio.core.bundle.rules import read_rules, without_output
 from palio.core.bundle.times import ADVICE, moment, shown
@@ -37,6 +38,15 @@ class Context:
     paths: Paths
     palio: Value | None  # the block at top level
     native: bool  # whether there is such a block, here or in a phase
+
+    @classmethod
+    def of(cls, top: Section, phases: Sequence[Section], keys: Keys, paths: Paths) -> "Context":
+        """Takes the `palio:` block from `top`."""
+        block = top.take("palio")
+        palio = without_presentation(block)
+        is_written = "palio" in top and palio is block  # also if it is empty
+        native = is_written or palio is not None or any("palio" in phase for phase in phases)
+        return cls(keys=keys, paths=paths, palio=palio, native=native)
 
 
 def read_task(section: Section, keys: Keys, paths: Paths, index: int, name: str) -> Task:

@@ -118,6 +118,10 @@ def _names(runs: Sequence[RunResult]) -> list[str]:
     return names
 
 
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
 def _common_lock(runs: Mapping[str, RunResult]) -> Lock:
     locks = {name: run.lock for name, run in runs.items() if run.lock}
     traits = {
@@ -134,7 +138,7 @@ def _common_lock(runs: Mapping[str, RunResult]) -> Lock:
         choose = ", or choose a phase with --phase NAME" if "phase" in differing else ""
         raise PalioError(
             "usage",
-            problem=f"These runs cannot be ranked together: they differ in {' and '.join(differing)}.",
+            problem=f"These runs cannot be ranked together: they differ in {_listed(differing)}.",
             next_step=f"Name only runs of the same challenge, phase and data{choose}.",
             evidence=[
                 f"{trait} {value}: {', '.join(name for name, own in traits[trait].items() if own == value)}"

@@ -36,8 +36,11 @@ _FILES = TypeAdapter(dict[str, File])
 
 @dataclass(frozen=True)
 class Comparison:
+    """`has_files`: whether anything was there to compare."""
+
     differences: tuple[Difference, ...]
     missing: tuple[str, ...]
+    has_files: bool
 
 
 def compare_with_files(receipt: Receipt, predictions: Path | None) -> Comparison:
@@ -50,7 +53,8 @@ def compare_with_files(receipt: Receipt, predictions: Path | None) -> Comparison
         there[PREDICTIONS] = predictions
     found = [difference for name in RECORDS for difference in _record(root, name, stated)]
     found += [*_attempt(receipt), *_files(there, listed, stated)]
-    return Comparison(tuple(found), tuple(_missing(root, there, listed, stated)))
+    has_files = bool(there) or any((root / name).exists() for name in RECORDS)
+    return Comparison(tuple(found), tuple(_missing(root, there, listed, stated)), has_files)
 
 
 def _listed(root: Path, stated: Statement) -> Files | None:

@@ -23,13 +23,15 @@ _SHOWN = 50  # differences shown to people
 class Verification:
     """`differences` lists what is not as signed; `missing` lists what could not be checked because it is absent.
 
-    `signer` says whose key it is: the given key, else this machine's, else None.
+    `has_files`: whether any file was there to compare. `signer` says whose key it is: the given key, else this
+    machine's, else None.
     """
 
     receipt: Receipt
     signer: str | None
     differences: tuple[Difference, ...]
     missing: tuple[str, ...]
+    has_files: bool = True
 
 
 def verify_receipt(receipt: Receipt, *, given: str | None = None, predictions: Path | None = None) -> Verification:
@@ -45,6 +47,7 @@ def verify_receipt(receipt: Receipt, *, given: str | None = None, predictions: P
         signer=_signer(receipt.signature.public_key, given),
         differences=(*_within(receipt), *files.differences),
         missing=files.missing,
+        has_files=files.has_files,
     )
 
 

@@ -123,6 +123,8 @@ def _lines(values: Mapping[str, Any], titles: Mapping[str, str]) -> list[str]:
 
 
 def _hardware(facts: Mapping[str, Any]) -> str:
+    if {kind for phase in facts["phases"] for kind in phase["submissions"]} == {"results"}:
+        return "None: participants submit predictions, which they compute on machines of their own."
     limits = facts["phases"][-1]["limits"]["predict"]
     cpus = f"{limits['cpus']:g} {'CPU' if limits['cpus'] == 1 else 'CPUs'}"
     gpus = counted(limits["gpus"], "GPU") if limits["gpus"] else "no GPU"

@@ -72,10 +72,12 @@ def run_crate(folder: Path) -> dict[str, Any]:
         "endTime": result["finished"],
         "actionStatus": {"@id": f"http://schema.org/{_WORDS[result['verdict']]}ActionStatus"},
         "instrument": {"@id": instrument["@id"]},
-        "agent": {"@id": "#palio"},
         "object": [{"@id": each["@id"]} for each in data],
         "result": [{"@id": each["@id"]} for each in (*outputs, *scores)],
     }
+    team = [*_team(config)]
+    if team:
+        action["agent"] = {"@id": team[0]["@id"]}
     if failure:
         action["error"] = f"{failure.get('code')}: {failure.get('message')}"
     root: dict[str, Any] = {
@@ -105,6 +107,7 @@ def run_crate(folder: Path) -> dict[str, Any]:
             *stages,
             instrument,
             _PALIO,
+            *team,
             *data,
             *scores,
             *files,
@@ -128,6 +131,13 @@ def _read(folder: Path, name: str) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return dict(found) if isinstance(found, dict) else {}
+
+
+def _team(config: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Who submitted, if that was said: without it, the label of a run is the name of its file."""
+    label = config.get("label")
+    if label and label != Path(str(config.get("submission", ""))).name:
+        yield {"@id": "#team", "@type": "Organization", "name": label}
 
 
 def _files(folder: Path) -> Iterator[dict[str, Any]]:

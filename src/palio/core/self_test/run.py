@@ -26,6 +26,7 @@ from palio.core.quantities import duration_text, size_text
 from palio.core.self_test.answers import Answers, zipped
 from palio.core.self_test.growth import FACTORS, LONGEST_S, Tables, too_long, warning
 from palio.core.self_test.scoring import Check, Running, Tried, refused
+from palio.core.self_test.single_cases import check_cases
 from palio.core.self_test.variations import Expected, Variation, variations
 from palio.core.submission.kinds import read_submission
 
@@ -112,12 +113,15 @@ class _Tests:
                 yield Check("correct answers are scored", False, "neither a solution nor the reference data was scored")
             return
         yield self._costs(perfect)
-        answers = Answers.of(perfect.predictions)
+        answers = Answers.of(perfect.folder.predictions)
         yield from self._growth(perfect, answers)
         yield from self._same_again(perfect, answers)
         yield from self._through_opaque_names(perfect, answers)
         varied = [*variations(answers)]
         scored = [*self._each_scored((each.made_from(answers), None) for each in varied)]
+        possible = [each for each, of in zip(scored, varied, strict=True) if of.expected is not Expected.WORSE]
+        if cases := check_cases(self._bundle, self._phase, [perfect, *possible]):
+            yield cases
         constant = _is_constant(perfect, varied, scored)
         for variation, again in zip(varied, scored, strict=True):
             check = self._varied(perfect, again, variation)

@@ -32,11 +32,11 @@ class Check:
 
 @dataclass(frozen=True)
 class Tried:
-    """What became of predictions or a solution. `predictions` is a folder."""
+    """What became of predictions or a solution."""
 
     result: Result
     log: tuple[str, ...]
-    predictions: Path
+    folder: RunFolder
 
     @property
     def scored(self) -> bool:
@@ -95,7 +95,7 @@ class Running:
         stage = self.result.failure.stage if self.result.failure else Stage.SCORE
         log = self.folder.log(Stage(stage)) if stage in set(Stage) else self.folder.log(Stage.SCORE)
         shown = tuple(_lines(log)) if self.evaluation else ()
-        return Tried(self.result, shown, self.folder.predictions)
+        return Tried(self.result, shown, self.folder)
 
 
 def _lines(log: Path) -> Sequence[str]:

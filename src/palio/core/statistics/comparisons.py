@@ -5,6 +5,7 @@ rows is part of one matrix product. Random tests of so many pairs would take hou
 for each pair. `never_below_exact` stands in for them.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -29,7 +30,12 @@ _AT_ONCE = 2_000_000  # numbers
 _PAIRS_AT_ONCE = 2_000  # of sign-flip tests
 _PAIR_COSTS = 4  # times a number of a matrix product, if the cases that both have right are counted pair by pair
 
+# Of more pairs on a leaderboard, p-values are bounds. Their work is that of pairs times draws times cases.
+PERMUTED_PAIRS, FLIPPED_PAIRS = 300, 1_770  # of 25 and of 60 submissions
+FLIPPED_WORK = 2e10  # submissions times draws times cases, at most
+
 Pair: TypeAlias = tuple[int, int]  # two submissions, by number
+Pairs: TypeAlias = Sequence[Pair] | Codes  # or of shape (P, 2)
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,17 @@ def draws_for(pairs: int) -> int:
     return max(PERMUTATION_DRAWS, 40 * pairs)
 
 
-def only_right(tasks: Sequence[Answers], pairs: Sequence[Pair] | Codes) -> Codes:
+def pairs_of(submissions: int) -> int:
+    return submissions * (submissions - 1) // 2
+
+
+def are_too_many_flips(pairs: int, units: int) -> bool:
+    """Whether sign-flip tests of all pairs of a leaderboard would take too long."""
+    submissions = (1 + math.isqrt(1 + 8 * pairs)) // 2
+    return pairs > FLIPPED_PAIRS or submissions * draws_for(pairs) * units > FLIPPED_WORK
+
+
+def only_right(tasks: Sequence[Answers], pairs: Pairs) -> Codes:
     """For each of P pairs the number of cases that only one of the two has right, over all tasks: shape (P, 2)."""
     right = np.concatenate([answers.predictions == answers.truth for answers in tasks], axis=1)
     a, b = columns(pairs)
@@ -74,7 +90,7 @@ def _right_in_both(right: NDArray[np.bool_], a: Codes, b: Codes) -> Codes:
     return found
 
 
-def columns(pairs: Sequence[Pair] | Codes) -> tuple[Codes, Codes]:
+def columns(pairs: Pairs) -> tuple[Codes, Codes]:
     """The first and the second submissions of the pairs, each of shape (P,)."""
     first, second = np.asarray(pairs, dtype=np.intp).reshape(-1, 2).T
     return first, second
@@ -98,7 +114,7 @@ def chances_reversed(counts: Codes) -> Floats:
     return np.asarray(special.bdtr(behind, ahead + behind + 1, 0.5))
 
 
-def squared_distances(rows: Floats, pairs: Sequence[Pair] | Codes) -> Floats:
+def squared_distances(rows: Floats, pairs: Pairs) -> Floats:
     """The sum of the squared differences of two rows of shape (units,), for each pair: one matrix product."""
     a, b = columns(pairs)
     some = np.unique(a)
@@ -215,9 +231,7 @@ def stratified_permutation_test(
     return (extreme + 1) / (draws + 1)
 
 
-def sign_flip_tests(
-    parts: Floats, pairs: Sequence[Pair] | Codes, *, draws: int | None = None, seed: int = SEED
-) -> Floats:
+def sign_flip_tests(parts: Floats, pairs: Pairs, *, draws: int | None = None, seed: int = SEED) -> Floats:
     """Two-sided p-values of the hypothesis that the sign of each unit's difference is a fair coin toss.
 
     `parts` of shape (M, units) is what each unit adds to the score of each submission. All pairs share the tosses, so

@@ -1,10 +1,14 @@
 """Random numbers for all statistics. The seed is fixed, so that the same scores give the same numbers."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 import numpy as np
 from numpy.random import PCG64, Generator
 from numpy.typing import NDArray
+
+# Number of redraws -> the metric of each submission in each, of shape (M, redraws).
+Redrawer: TypeAlias = Callable[[int, Generator], NDArray[np.float64]]
 
 SEED = 20_150_706
 _DRAWN_AT_ONCE = 30_000  # numbers that fit into the processor's cache

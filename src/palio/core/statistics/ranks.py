@@ -68,14 +68,6 @@ def redrawn_scores(
     return np.concatenate(found, axis=1)
 
 
-def rank_frequencies(
-    tasks: Sequence[Compared], method: Method, *, descending: bool = True, draws: int = REDRAWS, seed: int = SEED
-) -> Floats:
-    """Shape (M, M): how often submission i (row) has rank j + 1 (column) if the cases are drawn again."""
-    redrawn = redrawn_scores(tasks, method, draws, seed)
-    return frequencies_of_ranks(redrawn, number_better(redrawn, descending=descending))
-
-
 def number_better(redrawn: Floats, *, descending: bool = True) -> Ranks:
     """Shape (M, draws): how many submissions are better in this redraw. Equal scores share the better rank."""
     scores = (-redrawn if descending else redrawn).T
@@ -109,7 +101,10 @@ def changed_number_better(
 
 
 def frequencies_of_ranks(redrawn: Floats, better: Ranks) -> Floats:
-    """`rank_frequencies` from the redraws. A redraw that gives a submission no score, such as an AUC, is left out."""
+    """Shape (M, M): how often submission i (row) has rank j + 1 (column) in the redraws.
+
+    `better` is the `number_better` of `redrawn`. Redraws that give a submission no score, such as an AUC, are left out.
+    """
     count, known = len(better), ~np.isnan(redrawn).any(axis=0)
     if not known.all():
         better = better[:, known]

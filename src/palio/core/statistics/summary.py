@@ -192,10 +192,3 @@ def pair_table(tasks: Sequence[Compared], method: Method, before: PairTable | No
         if only is not None and before.only is not None:
             only[:done, :done] = before.only
     return PairTable(p_values, only)
-
-
-def compare_all(tasks: Sequence[Compared], method: Method) -> tuple[Comparison, ...]:
-    """Compares every pair of submissions."""
-    table = pair_table(tasks, method)
-    count = tasks[0].submissions
-    return standing([0.0] * count, range(count), tasks, method, table, None).comparisons

@@ -149,7 +149,7 @@ def balance(cases: Sequence[Case]) -> Iterator[Finding]:
             yield Finding(
                 "class-rare",
                 Severity.WARNING,
-                f"{split or 'The data'} has {counts[least]:,} of {least} and {counts[most]:,} of {most}.",
+                f"{split or 'The data'} has {counts[least]:,} of the class {least} and {counts[most]:,} of {most}.",
                 "Add cases of the rare class, or rank by a metric that counts every class alike, such as balanced "
                 "accuracy, and expect wide intervals.",
                 counts[least],

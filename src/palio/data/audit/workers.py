@@ -13,8 +13,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from random import Random
+from typing import TypeAlias
 
 from palio.core.quantities import GIB, MIB
 from palio.data.audit.listing import Source
@@ -27,13 +29,22 @@ _BATCH = 64
 _FEW = 300  # files, for which a second process takes longer to start than it saves
 
 
-Item = tuple[int, str, str | None, bytes | None]
+Item: TypeAlias = tuple[int, str, str | None, bytes | None]
+Measure: TypeAlias = Callable[[Path | None, bytes | None, str], Measured]
 
 
 def measure_all(
-    sources: Sequence[Source], *, time_s: float | None = None, progress: Callable[[int], None] | None = None
+    sources: Sequence[Source],
+    *,
+    time_s: float | None = None,
+    progress: Callable[[int], None] | None = None,
+    measure: Measure = measure,
+    file_s: float = FILE_S,
 ) -> Iterator[tuple[int, Measured]]:
-    """Yields the index of each source and what was measured, in no order. After `time_s` seconds, starts no more."""
+    """Yields the index of each source and what was measured, in no order. After `time_s` seconds, starts no more.
+
+    `measure` is a function of a module, as it runs in other processes; on one file for at most `file_s` seconds.
+    """
     order = list(range(len(sources)))
     if time_s is not None:
         Random(0).shuffle(order)  # noqa: S311 - nothing secret depends on it
@@ -42,7 +53,7 @@ def measure_all(
     batches = _batches(sources, order)
     suspects: deque[list[Item]] = deque()
     done = 0
-    pool = _Pool(processes)
+    pool = _Pool(processes, partial(_measure_batch, measure, file_s), file_s)
     try:
         while True:
             try:
@@ -82,19 +93,20 @@ class _BrokenError(Exception):
 class _Pool:
     """A few processes. `map` raises _BrokenError with what was not finished."""
 
-    def __init__(self, processes: int) -> None:
-        self.processes = processes
+    def __init__(
+        self, processes: int, measure_batch: Callable[[list[Item]], list[tuple[int, Measured]]], file_s: float
+    ) -> None:
+        self.processes, self._measure_batch, self._file_s = processes, measure_batch, file_s
         # "spawn": the caller may have threads. The pool starts its processes when they are first needed.
         context = multiprocessing.get_context("spawn")
         self._executor = ProcessPoolExecutor(processes, context, initializer=_begin)
-        self._is_used = False
 
     def renewed(self, processes: int | None = None) -> "_Pool":
         """This one if it is as good as new, else another."""
         if processes in (None, self.processes) and not self._is_broken():
             return self
         self.end()
-        return _Pool(processes or self.processes)
+        return _Pool(processes or self.processes, self._measure_batch, self._file_s)
 
     def _is_broken(self) -> bool:
         return bool(getattr(self._executor, "_broken", False)) or self._executor._processes is None
@@ -107,13 +119,13 @@ class _Pool:
                     batch = next(batches, None)
                     if batch is None:
                         break
-                    waiting[self._executor.submit(_measure_batch, batch)] = batch
+                    waiting[self._executor.submit(self._measure_batch, batch)] = batch
                 if not waiting:
                     return
-                longest = FILE_S + 10 + max(map(len, waiting.values())) * FILE_S / _BATCH
+                longest = self._file_s + 10 + max(map(len, waiting.values())) * self._file_s / _BATCH
                 finished, _ = wait(waiting, longest, FIRST_COMPLETED)
                 if not finished:
-                    raise _BrokenError(f"took longer than {FILE_S:g} s to read", list(waiting.values()))
+                    raise _BrokenError(_too_slow(self._file_s), list(waiting.values()))
                 for future in finished:
                     results = future.result()
                     del waiting[future]
@@ -176,15 +188,19 @@ def _too_long(*_: object) -> None:
     raise _TooLongError
 
 
-def _measure_batch(batch: list[Item]) -> list[tuple[int, Measured]]:
+def _too_slow(file_s: float) -> str:
+    return f"took longer than {file_s:g} s to read"
+
+
+def _measure_batch(measure: Measure, file_s: float, batch: list[Item]) -> list[tuple[int, Measured]]:
     signal.signal(signal.SIGALRM, _too_long)
     found = []
     for index, name, path, content in batch:
-        signal.setitimer(signal.ITIMER_REAL, FILE_S)
+        signal.setitimer(signal.ITIMER_REAL, file_s)
         try:
             measured = measure(Path(path) if path else None, content, name)
         except _TooLongError:
-            measured = Measured(fault=f"took longer than {FILE_S:g} s to read")
+            measured = Measured(fault=_too_slow(file_s))
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
         found.append((index, measured))

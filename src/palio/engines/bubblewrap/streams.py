@@ -69,10 +69,6 @@ class Reports:
     def __init__(self, descriptor: int) -> None:
         self._file = os.fdopen(descriptor, "rb")
 
-    def first_process(self) -> int | None:
-        """The outside PID of the sandbox's first process, or None if there never was one."""
-        return self._field("child-pid")
-
     def exit_code(self) -> int | None:
         """The program's exit code, 128 + N for signal N; None if it was never started. Called at the end."""
         return self._field("exit-code")

@@ -68,23 +68,6 @@ class QueueOut(Schema):
     blocked: list[BlockedPhaseOut]
 
 
-class SimilarOut(Schema):
-    """Two teams with nearly equal predictions. `shared` are the same wrong answers, `chance` is that of so many if the
-    two were independent; null for numbers. It is no proof of copying."""
-
-    phase: str
-    team_a: str
-    submission_a: str
-    team_b: str
-    submission_b: str
-    cases: int
-    equal: int
-    shared: int
-    errors_a: int | None
-    errors_b: int | None
-    chance: float | None
-
-
 class FileDifferenceOut(Schema):
     """A file of which two runs on the public cases differ. `only_in`: the run that wrote it, if only one did.
 
@@ -122,7 +105,7 @@ class DashboardOut(Schema):
     pending: int
     open_rescores: list[str]
     failing: list[FailingOut]
-    similar: list[SimilarOut]
+    similar: list[similarity.SimilarPair]
     not_deterministic: list[NotDeterministicOut]
     queue: QueueOut
 
@@ -192,7 +175,7 @@ def dashboard_overview(request: Request[Challenge], challenge: str) -> dict[str,
         "states": dict(numbers.states),
         "open_rescores": [each.pk for each in numbers.open_rescores],
         "failing": [vars(each) for each in dashboard.failing(found)],
-        "similar": [vars(each) for each in similarity.similar(found)],
+        "similar": similarity.similar(found),
         "not_deterministic": [vars(each) for each in sample_repeats.not_deterministic(found)],
         "queue": _queue(queue.queue(found)),
     }

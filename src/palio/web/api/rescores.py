@@ -23,11 +23,15 @@ class PhaseIn(Schema):
 
 
 class RescoreOut(Schema):
-    """`state` is running, ready, applied or discarded; `ended` of `total` submissions have been re-scored."""
+    """`state` is running, ready, applied or discarded; `ended` of `total` submissions have been re-scored.
+
+    `version` is the version whose scoring program it runs, `current_version` the challenge's now.
+    """
 
     id: str
     phase: str
     version: int
+    current_version: int | None
     state: str
     created: datetime
     created_by: str
@@ -110,6 +114,7 @@ def _shown(rescore: Rescore) -> dict[str, Any]:
         "id": rescore.pk,
         "phase": rescore.phase,
         "version": rescore.version.number,
+        "current_version": current.number if (current := rescore.challenge.current) else None,
         "state": rescore.state,
         "created": rescore.created,
         "created_by": rescore.created_by.username,

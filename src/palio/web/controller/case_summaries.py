@@ -4,7 +4,7 @@
 an attempt whose file exceeds them gets a reason instead. Attempts of re-scores that are not applied have none.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -12,9 +12,10 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from palio.core.bounded_call import Bounds, BoundsError, call_bounded
+from palio.core.bounded_call import Bounds, call_bounded
 from palio.core.bundle.leaderboards import leaderboards_of
-from palio.core.bundle.model import Column, Phase, StatisticsPolicy
+from palio.core.bundle.model import Phase
+from palio.web.controller.attempt_calls import BoundedCall, call_for_attempts
 from palio.web.controller.compute_statistics import case_summaries
 from palio.web.leaderboard.case_summaries import summary_settings
 from palio.web.leaderboard.leaderboard import mark_changed
@@ -25,40 +26,29 @@ from palio.web.storage.bundles import current_bundle
 AT_A_TIME = 50  # attempts in a child process
 
 
-def update(challenge: Challenge, phase: Phase, runs: str, bounds: Bounds) -> None:
+def update(challenge: Challenge, phase: Phase, runs: str, bounds: Bounds, call: BoundedCall = call_bounded) -> None:
     """Computes and stores what is missing for the scores that count in a phase."""
     policy, primary = phase.rules.statistics, leaderboards_of(current_bundle(challenge), phase)[0].primary
     if policy is None or policy.metric_of(primary, primary) is None:
         return
+    exceeds = f"scores/{policy.cases} exceeds the limits"
     settings = summary_settings(phase, primary)
     counted = Submission.objects.filter(challenge=challenge, phase=phase.name).exclude(counted=None)
     missing = counted.filter(~Q(counted__case_summary__settings=settings) | Q(counted__case_summary=None))
     rows = list(missing.order_by("-created").values_list("counted_id", "counted__scores"))
     for start in range(0, len(rows), AT_A_TIME):
         scores = {attempt: own or {} for attempt, own in rows[start : start + AT_A_TIME]}
-        found = _summaries(runs, scores, policy, primary, task_indexes(phase), bounds)
-        _store(challenge, found, settings)
-
-
-def _summaries(
-    runs: str,
-    scores: Mapping[str, Mapping[str, float]],
-    policy: StatisticsPolicy,
-    primary: Column,
-    tasks: Sequence[int],
-    bounds: Bounds,
-) -> dict[str, dict[str, Any]]:
-    """All in one process; each in its own if they exceed the limits together."""
-    try:
-        found: dict[str, dict[str, Any]] = call_bounded(
-            case_summaries, runs, scores, asdict(policy), asdict(primary), tasks, bounds=bounds
+        given = (asdict(policy), asdict(primary), task_indexes(phase))
+        found = call_for_attempts(
+            case_summaries,
+            runs,
+            scores,
+            *given,
+            bounds=bounds,
+            exceeded=lambda _, limit: {"reason": f"{exceeds}: {limit}"},
+            call=call,
         )
-    except BoundsError as limit:
-        if len(scores) > 1:
-            each = [_summaries(runs, {attempt: own}, policy, primary, tasks, bounds) for attempt, own in scores.items()]
-            return {attempt: summary for one in each for attempt, summary in one.items()}
-        return {attempt: {"reason": f"scores/{policy.cases} exceeds the limits: {limit}"} for attempt in scores}
-    return found
+        _store(challenge, found, settings)
 
 
 def _store(challenge: Challenge, found: Mapping[str, dict[str, Any]], settings: str) -> None:

@@ -1,12 +1,11 @@
 """The loop: each tick compares what should run with the active attempts, and moves each attempt on.
 
-    beat        the lease is renewed, with a heartbeat and why nothing can start if so; if it expired, all attempts are
-                dropped
+    beat        the lease is renewed, see lease_renewal; if it expired, all attempts are dropped
     take up     an attempt that should run and whose controller is gone is taken: a worker continues it
     advance     an active attempt has reached another stage or is over: its legal moves are committed one by one
     end         a cancelled or overdue attempt is asked to end; a worker that does not obey is killed
     replace     a worker that ended without a result is replaced; see `worker_deaths` for how often
-    start       the next attempts in the queue start while slots are free
+    start       the next attempts in the queue start while slots are free; see dispatch
     clean up    leftovers of finished attempts on the engine are removed
     migrate     a phase that takes over submissions evaluates those of the phase before; see migration
     send        mail and events are sent, in threads; see outgoing
@@ -20,14 +19,10 @@ others continue. The loop reads no file of a participant or an organizer.
 
 import logging
 import math
-import os
-import shutil
-import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from django.db import DatabaseError
@@ -38,7 +33,7 @@ from palio.core.attempt.run_folder import Stage
 from palio.core.attempt.states import RUNNING, State, is_later
 from palio.core.attempt.waiting import read_waiting
 from palio.core.errors import Cause, Failure, PalioError, counted
-from palio.core.quantities import MIB, duration_text, size_text
+from palio.core.quantities import duration_text
 from palio.web.config.configuration import Configuration
 from palio.web.config.data_folder import Folders
 from palio.web.config.log_format import about
@@ -46,11 +41,14 @@ from palio.web.controller import assign, moves, worker_deaths
 from palio.web.controller.active_attempt import ActiveAttempt
 from palio.web.controller.assignment import Assignment
 from palio.web.controller.attempt_result import Outcome, broken
+from palio.web.controller.background import in_thread
 from palio.web.controller.cleanup import Cleanup
+from palio.web.controller.dispatch import Dispatcher
 from palio.web.controller.engines import Engines
 from palio.web.controller.expiry import Expiry
 from palio.web.controller.heartbeat import Heartbeat
 from palio.web.controller.lease import Lease, LeaseLostError
+from palio.web.controller.lease_renewal import LeaseRenewal
 from palio.web.controller.mail import send_mail
 from palio.web.controller.migration import PhaseMigration
 from palio.web.controller.occasions import look_at_time
@@ -58,24 +56,18 @@ from palio.web.controller.outgoing import Jobs, Periodic
 from palio.web.controller.pools import Pool, Pools
 from palio.web.controller.requirements import Requirements, RequirementsReader
 from palio.web.controller.sample_repeats import SampleRepeats
-from palio.web.controller.slots import NOTHING
-from palio.web.controller.statistics import StatisticsUpdate, in_thread
+from palio.web.controller.statistics import StatisticsUpdate
 from palio.web.controller.stepping import Order
 from palio.web.controller.traces import NoTraces, Traces
 from palio.web.controller.webhooks import send_webhooks
 from palio.web.controller.worker import Death, Reached, Worker, WorkerEnd, WorkerProcesses, Workers
 from palio.web.models import Attempt
 from palio.web.verbs import counters
-from palio.web.verbs.engine_support import refuse_unenforced, refuse_untrusted
-from palio.web.verbs.queue import next_due
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 IDLE_S, BUSY_S = 1.0, 0.2  # between ticks
-BEAT_S = 5.0  # between heartbeats without news
-LEAST_FREE_BYTES = 256 * MIB  # with less, nothing starts
-STARTING_S = 2.0  # of a tick, at most; then running attempts are looked at again
 LET_GO_S = 3.0  # for workers to stop when the controller does
 
 log = logging.getLogger("palio.controller")
@@ -101,6 +93,7 @@ class Controller:
         migration: PhaseMigration | None = None,
         jobs: Jobs | None = None,
         traces: Traces | None = None,
+        requirements: RequirementsReader | None = None,
         start_repeats: Callable[[Callable[[], None]], None] = in_thread,
     ) -> None:
         self.changed = threading.Event()
@@ -111,15 +104,23 @@ class Controller:
         self._heartbeat = heartbeat or Heartbeat()
         self._blamed = self._heartbeat.at_work  # what an earlier controller was working on when it was killed
         self._substitutes = configuration.images
-        self._requirements = RequirementsReader(self.changed.set)
+        self._requirements = requirements or RequirementsReader(self.changed.set)
         self._active: dict[str, ActiveAttempt] = {}
         self._abandoned: list[ActiveAttempt] = []  # whose attempts ended without them
         self._lost_leases = self._lost_attempts = 0  # that are not counted in the database yet
-        self._beaten = 0.0
-        self._beat: tuple[object, ...] | None = None
         last = Attempt.objects.exclude(engine="").filter(started__isnull=False).order_by("-started").first()
         self._pools = Pools(configuration, self._engines, self.changed, last.engine if last else "")
         self.watch = self._pools.default.watch
+        self._renewal = LeaseRenewal(self.lease, self._pools, folders.runs)
+        self._dispatcher = Dispatcher(
+            folders,
+            pools=self._pools,
+            requirements=self._requirements,
+            substitutes=self._substitutes,
+            lease=self.lease,
+            active=self._active,
+            clock=clock,
+        )
         self._cleanup = Cleanup(folders, self._engines, self._workers)
         self._expiry = Expiry()
         self._statistics = statistics or StatisticsUpdate(folders)
@@ -163,7 +164,7 @@ class Controller:
                 self._lose(identity)
         own_share = math.ceil(len(free) / self.lease.controllers)  # the others take theirs
         if not self.watch.found.runs_in_parallel:
-            own_share = self._free(self._pools.default)
+            own_share = self._dispatcher.free(self._pools.default)
         for row in [*held.values(), *[*free.values()][:own_share]]:
             self._beat_if_due()
             if row.identity not in self._active:
@@ -182,30 +183,25 @@ class Controller:
             self._expiry.look()
             self._migration.look()
             self._statistics.look()
-            is_idle = not self._active and not self.watch.found.trouble and not self._lack_of_room()
+            is_idle = not self._active and not self.watch.found.trouble and not self._renewal.lack_of_room()
             self._repeats.look(self.watch.found, is_idle=is_idle and bool(self.watch.found.name))
             self._jobs.look()
         else:
             self._repeats.let_go(LET_GO_S)
 
     def beat(self) -> None:
-        found = self.watch.found
-        trouble = found.trouble or self._lack_of_room()
-        says = (found.description, trouble, found.unenforced, self._pools.named_trouble)
-        if says != self._beat or time.monotonic() - self._beaten > BEAT_S:
-            try:
-                self._renew(*says)
-            except LeaseLostError:
-                log.error("The lease expired before it was renewed; other controllers may have the attempts")
-                self._lost_leases += 1
-                for identity in [*self._active]:
-                    self._lose(identity)
-                self._renew(*says)
-            self._beat, self._beaten = says, time.monotonic()
+        try:
+            self._renewal.look()
+        except LeaseLostError:
+            log.error("The lease expired before it was renewed; other controllers may have the attempts")
+            self._lost_leases += 1
+            for identity in [*self._active]:
+                self._lose(identity)
+            self._renewal.look()
 
     def _beat_if_due(self) -> None:
         """Called between attempts: with thousands of them, a tick can last longer than a lease."""
-        if time.monotonic() - self._beaten > BEAT_S:
+        if self._renewal.is_due:
             self._heartbeat.beat()
             self.beat()
 
@@ -222,14 +218,6 @@ class Controller:
         deadline = time.monotonic() + LET_GO_S
         for active in self._active.values():
             active.worker.join(max(0.0, deadline - time.monotonic()))
-
-    def _running_in(self, pool: Pool) -> list[ActiveAttempt]:
-        return [active for active in self._active.values() if active.pool.slots is pool.slots]
-
-    def _free(self, pool: Pool) -> int:
-        """How many more attempts are started: where jobs must not run side by side, one on this machine."""
-        most = pool.slots.count if pool.watch.found.runs_in_parallel else int(self.lease.leads_here)
-        return max(0, most - len(self._running_in(pool)))
 
     def recover(self) -> None:
         """Called after a tick that failed."""
@@ -274,7 +262,7 @@ class Controller:
         self._active[row.identity] = ActiveAttempt(
             given=given,
             pool=pool,
-            share=requirements.scored if assign.is_only_scored(row) else requirements.evaluated,
+            share=requirements.share(only_scored=assign.is_only_scored(row)),
             times=requirements.times,
             start=self._start_worker,
             worker=self._start_worker(given, None),
@@ -398,65 +386,20 @@ class Controller:
         self._end(row, Outcome.cancelled())
 
     def _start_next(self) -> None:
-        open_pools = [pool for pool in self._pools if self._is_open(pool)]
-        if not open_pools or self._lack_of_room():
+        if self._renewal.lack_of_room():
             return
-        passed: set[tuple[int, str]] = set()  # phases of which nothing starts now; the others need not wait
-        until, known = math.inf, -1
-        while known < len(passed) and any(map(self._is_open, open_pools)):
-            known = len(passed)
-            slots = {id(pool.slots): pool for pool in open_pools}
-            for each in next_due(sum(map(self._free, slots.values())), passed):
-                if (each.challenge, each.phase) in passed:
-                    continue
-                if self._repeats.is_running:
-                    self._repeats.make_room()
-                    return
-                self._beat_if_due()
-                # From the first on, as reading a long queue takes a while.
-                until = min(until, self._clock() + STARTING_S)
-                for row in _rows().filter(pk=each.identity, state=State.QUEUED):  # none if it was just cancelled
-                    self._safely(row, partial(self._start_or_pass, open_pools=open_pools, passed=passed))
-                if not any(map(self._is_open, open_pools)) or self._clock() > until:
-                    return
+        for identity in self._dispatcher.due():
+            if self._repeats.is_running:
+                self._repeats.make_room()
+                return
+            self._beat_if_due()
+            for row in _rows().filter(pk=identity, state=State.QUEUED):  # none if it was just cancelled
+                self._safely(row, self._start)
 
-    def _is_open(self, pool: Pool) -> bool:
-        return bool(pool.watch.found.name and not pool.watch.found.trouble and self._free(pool))
-
-    def _start_or_pass(self, row: Attempt, open_pools: list[Pool], passed: set[tuple[int, str]]) -> None:
-        """A pool in which something did not fit is closed until the next tick, so that nothing overtakes it there."""
-        given = assign.assignment(row, self._folders, substitutes=self._substitutes)
-        requirements = self._requirements.of(given.bundle, given.phase)
-        if requirements is not None:
-            pool = self._pools.of(requirements.engine)
-            if pool in open_pools and self._is_open(pool):
-                if self._start(row, given, requirements, pool):
-                    return
-                open_pools[:] = [each for each in open_pools if each.slots is not pool.slots]
-        passed.add((row.submission.challenge_id, given.phase))
-
-    def _start(self, row: Attempt, given: Assignment, requirements: Requirements, pool: Pool) -> bool:
-        """False if it does not fit beside the running attempts of its pool."""
-        found, running = pool.watch.found, self._running_in(pool)
-        only_scored = assign.is_only_scored(row)
-        share = requirements.scored if only_scored else requirements.evaluated
-        pool.slots.refuse_impossible(share)
-        if not only_scored:
-            refuse_untrusted(row.submission.user, found.name)
-            refuse_unenforced(row.submission.user, found.name, found.unenforced)
-        if not pool.slots.has_room(share, len(running), sum((each.share for each in running), NOTHING)):
-            return False
-        first = State.SCORE if only_scored else State.BUILD
-        deadline = timezone.now() + requirements.times[Stage(first.value)]
-        token = moves.begin(row.identity, first, lease=self.lease, engine=found.name, deadline=deadline)
-        if token is not None:
-            log.info("Starting %s", row.identity)
-            row.engine, row.state, row.fencing_token = found.name, first.value, token
-            row.moved = row.started = timezone.now()  # as just written
-            if found.unenforced:
-                log.warning("Running %s although %s are not enforced", row.identity, ", ".join(found.unenforced))
-            self._hold(row, replace(given, engine=found.name), requirements, pool)
-        return True
+    def _start(self, row: Attempt) -> None:
+        started = self._dispatcher.start(row)
+        if started is not None:
+            self._hold(row, started.given, started.requirements, started.pool)
 
     # -- helpers
 
@@ -481,26 +424,6 @@ class Controller:
         except Exception as error:
             log.exception("Cannot handle %s", row.identity)
             self._end(row, Outcome.failed(broken(error)))
-
-    def _lack_of_room(self) -> str:
-        free = shutil.disk_usage(self._folders.runs).free
-        if free >= LEAST_FREE_BYTES:
-            return ""
-        return (
-            f"Only {size_text(free)} are free on the disk of {self._folders.runs}. Palio starts nothing with less than "
-            f"{size_text(LEAST_FREE_BYTES)}. Free some space there."
-        )
-
-    def _renew(self, engine: str, trouble: str, unenforced: tuple[str, ...], named_trouble: Mapping[str, str]) -> None:
-        self.lease.renew(
-            process=f"{socket.gethostname()[:60]}:{os.getpid()}",
-            slots=self._pools.slots,
-            engine=engine[:200],
-            trouble=trouble,
-            named_trouble=named_trouble,
-            unenforced=list(unenforced),
-            engine_check_s=self.watch.check_s,
-        )
 
 
 def _running() -> QuerySet[Attempt]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django.utils import timezone
 
-from palio.web.controller.statistics import in_thread
+from palio.web.controller.background import in_thread
 from palio.web.models import Challenge
 from palio.web.verbs.migrate import migrate
 

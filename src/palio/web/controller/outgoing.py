@@ -7,16 +7,16 @@ three days.
 """
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TypeVar
 
-from django.db import DatabaseError, connections
+from django.db import DatabaseError
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from palio.web.controller.background import in_thread
 from palio.web.models import Outgoing
 
 LEASE = timedelta(minutes=5)  # longer than any sending takes
@@ -118,13 +118,3 @@ class Jobs:
     def look(self) -> None:
         for job in self._jobs:
             job.look()
-
-
-def in_thread(job: Callable[[], None]) -> None:
-    def run() -> None:
-        try:
-            job()
-        finally:
-            connections.close_all()  # this thread's
-
-    threading.Thread(target=run, name="palio-outgoing", daemon=True).start()

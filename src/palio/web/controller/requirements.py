@@ -36,6 +36,9 @@ class Requirements:
     times: Mapping[Stage, timedelta]
     engine: str = ""
 
+    def share(self, *, only_scored: bool) -> Share:
+        return self.scored if only_scored else self.evaluated
+
 
 def read_requirements(bundle: str, phase_name: str) -> dict[str, Any]:
     """Raises PalioError if the bundle cannot be read or the phase cannot be evaluated."""

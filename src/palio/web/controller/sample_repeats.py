@@ -28,10 +28,10 @@ from palio.web.config.data_folder import Folders
 from palio.web.controller.active_attempt import UNANSWERED_S
 from palio.web.controller.assign import assignment
 from palio.web.controller.attempt_result import Outcome
+from palio.web.controller.background import in_thread
 from palio.web.controller.engines import Found
 from palio.web.controller.pools import Pools
 from palio.web.controller.requirements import RequirementsReader
-from palio.web.controller.statistics import in_thread
 from palio.web.controller.stepping import Order
 from palio.web.controller.worker import Worker, Workers
 from palio.web.models import Attempt, Challenge, SampleRepeat

@@ -13,13 +13,13 @@ no interval; the others have theirs. Not covered: an interval of any other attem
 import hashlib
 import json
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
-from django.db import connections, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from palio.core.bounded_call import Bounds, BoundsError, call_bounded
@@ -30,6 +30,8 @@ from palio.core.leaderboard.ranking import Entry, Row
 from palio.core.quantities import GIB
 from palio.web.config.data_folder import Folders
 from palio.web.controller import case_summaries, ladder, similarity
+from palio.web.controller.attempt_calls import BoundedCall, Scores, call_for_attempts
+from palio.web.controller.background import in_thread
 from palio.web.controller.compute_statistics import MOST_RANGED, rank_ranges, score_intervals, too_many
 from palio.web.leaderboard.leaderboard import mark_changed, read_leaderboard
 from palio.web.leaderboard.statistics import (
@@ -53,21 +55,16 @@ KEPT_BYTES = GIB  # what is kept of a leaderboard for the next submission
 log = logging.getLogger("palio.controller")
 
 
-def in_thread(job: Callable[[], None]) -> None:
-    def run() -> None:
-        try:
-            job()
-        finally:
-            connections.close_all()  # this thread's
-
-    threading.Thread(target=run, name="palio-statistics", daemon=True).start()
-
-
 class StatisticsUpdate:
-    """`look` is called by the loop. `start` runs what takes time; another one than `in_thread` is for tests."""
+    """`look` is called by the loop. `start` runs what takes time; other values of it and of `call` are for tests."""
 
-    def __init__(self, folders: Folders, start: Callable[[Callable[[], None]], None] = in_thread) -> None:
-        self._runs, self._kept, self._start = str(folders.runs), folders.statistics, start
+    def __init__(
+        self,
+        folders: Folders,
+        start: Callable[[Callable[[], None]], None] = in_thread,
+        call: BoundedCall = call_bounded,
+    ) -> None:
+        self._runs, self._kept, self._start, self._call = str(folders.runs), folders.statistics, start, call
         self._complete: dict[int, tuple[int, int | None]] = {}  # the revision of each challenge
         self._not_before: dict[int, float] = {}
         self._entries: dict[tuple[int, str], list[Entry]] = {}  # last read, which makes reading faster
@@ -141,7 +138,16 @@ class StatisticsUpdate:
         missing = [attempt for attempt in own if attempt not in stored.intervals]
         for start in range(0, len(missing), AT_A_TIME):
             some = {attempt: own[attempt] for attempt in missing[start : start + AT_A_TIME]}
-            stored.intervals |= self._intervals(some, policy, measured, primary, tasks)
+            given = (asdict(policy), [asdict(column) for column in measured], primary.key, tasks)
+            stored.intervals |= call_for_attempts(
+                score_intervals,
+                self._runs,
+                some,
+                *given,
+                bounds=BOUNDS,
+                exceeded=partial(_exceeded, policy.cases),
+                call=self._call,
+            )
             _store(stored)
         if scores and stored.ranked != (ranked := ranking_digest(settings, scores)):
             found = self._ranges(scores, stored, policy, primary, tasks)
@@ -152,33 +158,6 @@ class StatisticsUpdate:
             attempt for attempt, found in stored.intervals.items() if found.get(primary.key, {}).get("comparable")
         }
         return [row for row in leaderboard.rows if row.rank is not None and row.entry.attempt in comparable]
-
-    def _intervals(
-        self,
-        scores: Mapping[str, Mapping[str, float]],
-        policy: StatisticsPolicy,
-        columns: Sequence[Column],
-        primary: Column,
-        tasks: Sequence[int],
-    ) -> dict[str, Any]:
-        """All in one process; each in its own if they exceed the limits together."""
-        try:
-            given = [asdict(column) for column in columns]
-            found: dict[str, Any] = call_bounded(
-                score_intervals, self._runs, scores, asdict(policy), given, primary.key, tasks, bounds=BOUNDS
-            )
-        except BoundsError as limit:
-            if len(scores) > 1:
-                each = [
-                    self._intervals({attempt: own}, policy, columns, primary, tasks) for attempt, own in scores.items()
-                ]
-                return {attempt: interval for found in each for attempt, interval in found.items()}
-            reason = f"scores/{policy.cases} exceeds the limits: {limit}"
-            return {
-                attempt: {key: {"score": score, "reason": reason} for key, score in own.items()}
-                for attempt, own in scores.items()
-            }
-        return found
 
     def _ranges(
         self,
@@ -196,13 +175,18 @@ class StatisticsUpdate:
         kept = self._kept / f"{of_board.hexdigest()[:32]}.kept"
         given = (scores, usable, asdict(policy), asdict(primary), tasks, str(kept), stored.settings)
         try:
-            found: dict[str, Any] = call_bounded(
+            found: dict[str, Any] = self._call(
                 rank_ranges, self._runs, *given, bounds=replace(BOUNDS, file_bytes=KEPT_BYTES)
             )
         except BoundsError as limit:
             log.warning("Computing rank ranges exceeded the limits: %s", limit)
             return nothing | {"reason": "Computing the rank ranges exceeded the limits."}
         return found
+
+
+def _exceeded(cases: str, own: Scores, limit: str) -> dict[str, Any]:
+    reason = f"scores/{cases} exceeds the limits: {limit}"
+    return {key: {"score": score, "reason": reason} for key, score in own.items()}
 
 
 def _store(statistics: LeaderboardStatistics) -> None:

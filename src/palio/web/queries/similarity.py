@@ -10,7 +10,10 @@ from palio.web.models import Attempt, Challenge, SimilarityCheck
 
 @dataclass(frozen=True)
 class SimilarPair:
-    """Two submissions, by id and team. The numbers are those of `core.statistics.similarity.Similar`."""
+    """Two teams with nearly equal predictions, also as the API shows them. It is no proof of copying.
+
+    `shared` are the same wrong answers, `chance` is that of so many if the two were independent; null for numbers.
+    """
 
     phase: str
     team_a: str

@@ -4,7 +4,7 @@ No text contains a score, because who may see it is decided when somebody looks;
 changed, where the team may read the scores at that time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -52,26 +52,9 @@ def finished(attempt: Attempt) -> None:
             return gettext("“%(file)s” was scored in the phase “%(phase)s”.") % facts
         return gettext("“%(file)s” failed in the phase “%(phase)s”: %(failure)s") % facts
 
-    notice = Notice(
-        kind=kind,
-        challenge=submission.challenge,
-        submission=submission,
-        text=text,
-        more=lambda: more,
-        path=f"/s/{submission.pk}/",
-        key=f"attempt/{attempt.identity}",
-    )
-    notify(notice, members(submission))
-    data = {
-        "submission": submission.pk,
-        "url": f"{_address()}/s/{submission.pk}/",
-        "phase": submission.phase,
-        "team": {"id": submission.team_id, "name": submission.team.name},
-        "attempt": attempt.identity,
-        "failure": attempt.failure_shown if kind is Kind.FAILED else None,
-    }
     event = webhooks.SCORED if kind is Kind.SCORED else webhooks.FAILED
-    webhooks.emit(event, submission.challenge, data, team=submission.team)
+    data = {"attempt": attempt.identity, "failure": attempt.failure_shown if kind is Kind.FAILED else None}
+    _tell_team(submission, kind, event, data, text=text, more=lambda: more, key=f"attempt/{attempt.identity}")
 
 
 def rescored(rescore: Rescore, changes: Sequence[ScoreChange]) -> None:
@@ -122,31 +105,15 @@ def judged(submission: Submission, *, at: datetime) -> None:
     """An organizer disqualified a submission, or reinstated it."""
     reason = submission.disqualified
     facts = {"file": submission.file.name, "phase": submission.phase, "reason": reason}
-    notice = Notice(
-        kind=Kind.JUDGED,
-        challenge=submission.challenge,
-        submission=submission,
-        text=lambda: (
-            (
-                gettext("“%(file)s” was disqualified in the phase “%(phase)s”: %(reason)s")
-                if reason
-                else gettext("“%(file)s” was reinstated and has a rank again.")
-            )
-            % facts
-        ),
-        path=f"/s/{submission.pk}/",
-        key=f"judged/{submission.pk}/{at.timestamp():.3f}",
-    )
-    notify(notice, members(submission))
-    data = {
-        "submission": submission.pk,
-        "url": f"{_address()}{notice.path}",
-        "phase": submission.phase,
-        "team": {"id": submission.team_id, "name": submission.team.name},
-        "reason": reason,
-    }
+
+    def text() -> str:
+        if reason:
+            return gettext("“%(file)s” was disqualified in the phase “%(phase)s”: %(reason)s") % facts
+        return gettext("“%(file)s” was reinstated and has a rank again.") % facts
+
     event = webhooks.DISQUALIFIED if reason else webhooks.REINSTATED
-    webhooks.emit(event, submission.challenge, data, team=submission.team)
+    key = f"judged/{submission.pk}/{at.timestamp():.3f}"
+    _tell_team(submission, Kind.JUDGED, event, {"reason": reason}, text=text, key=key)
 
 
 def decided(registration: Registration, *, at: datetime) -> None:
@@ -224,6 +191,31 @@ def closes_soon(challenge: Challenge, phase: Phase, end: datetime) -> bool:
     notify(notice, participants(challenge))
     webhooks.emit(webhooks.CLOSES, challenge, detail | {"url": f"{_address()}{notice.path}"})
     return True
+
+
+def _tell_team(
+    submission: Submission,
+    kind: Kind,
+    event: str,
+    data: Mapping[str, object],
+    *,
+    text: Callable[[], str],
+    more: Callable[[], str] = str,
+    key: str,
+) -> None:
+    """Notifies a team's members and the webhooks of what became of a submission. `data` is the event's own."""
+    path = f"/s/{submission.pk}/"
+    notice = Notice(
+        kind=kind, challenge=submission.challenge, submission=submission, text=text, more=more, path=path, key=key
+    )
+    notify(notice, members(submission))
+    known = {
+        "submission": submission.pk,
+        "url": f"{_address()}{path}",
+        "phase": submission.phase,
+        "team": {"id": submission.team_id, "name": submission.team.name},
+    }
+    webhooks.emit(event, submission.challenge, {**known, **data}, team=submission.team)
 
 
 def _address() -> str:
