@@ -1,7 +1,5 @@
-"""The platform's tests of what it does once more, in a process of their own, on a real PostgreSQL server.
-
-Left out are pages and API, which reach the database through the verbs and queries that are tested here, how workers
-fail, and what takes long on each engine; some tests of controllers that are killed stay in.
+"""What depends on the database once more, in a process of its own, on a real PostgreSQL server: verbs, queries, leases,
+and what a controller decides. `make test-postgresql` runs all of the server's tests there.
 """
 
 import os
@@ -14,23 +12,21 @@ from tests.conftest import lacking
 from tests.web.postgresql import cluster, programs
 
 HERE = Path(__file__).parent
-RUN = ["verbs", "controller", "queries", "leaderboard", "http/test_database_errors.py"]
-LEFT_OUT = [
-    "verbs/test_disk_full.py",
-    "controller/test_engine_killed.py",
-    "controller/test_image_removed.py",
-    "controller/test_serve_killed.py",
-    "controller/test_worker.py",
+RUN = [
+    "verbs",
+    "queries",
+    "http/test_database_errors.py",
+    *(f"controller/test_{name}.py" for name in ("lease", "lease_clock", "dispatch", "deadlines", "schedules")),
 ]
-LONG = "not every_step"
+LEFT_OUT = "verbs/test_disk_full.py"
+LONG = "not each_step"
 
 
-@pytest.mark.timeout(2400)
+@pytest.mark.timeout(1200)
 @pytest.mark.skipif("DATABASE_URL" in os.environ, reason="they run on PostgreSQL already")
 def test_web_tests_on_postgresql() -> None:
     if programs() is None:
         lacking("no PostgreSQL server is installed (Debian's package postgresql)")
-    options = [f"--ignore={HERE / name}" for name in LEFT_OUT]
     command = [
         sys.executable,
         "-m",
@@ -42,7 +38,7 @@ def test_web_tests_on_postgresql() -> None:
         "no:cacheprovider",
         "-k",
         LONG,
-        *options,
+        f"--ignore={HERE / LEFT_OUT}",
     ]
     with cluster() as url:
         ran = subprocess.run(
