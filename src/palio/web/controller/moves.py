@@ -58,9 +58,9 @@ def take_up(identity: str, *, lease: Lease, after_kill: bool, deadline: datetime
         attempt = take(identity, lease)
         if attempt is None or attempt.state not in RUNNING:
             return None
-        kills = Event.objects.filter(
-            submission=attempt.submission, attempt=identity, kind="attempt.taken-up", time__gte=attempt.moved
-        ).filter(detail__after="kill")
+        of_attempt = Event.objects.filter(submission=attempt.submission, attempt=identity)
+        moved = of_attempt.filter(kind="attempt.moved").order_by("-pk").values("pk")[:1]  # whatever the clock did since
+        kills = of_attempt.filter(kind="attempt.taken-up", pk__gt=moved, detail__after="kill")
         is_over = after_kill and kills.count() >= MAX_KILLS
         attempt.deadline = deadline
         attempt.save(update_fields=["deadline", "holder", "fencing_token"])
