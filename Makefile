@@ -44,7 +44,7 @@ azurite: setup ## install azurite with npm, for the tests of Azure Blob Storage
 proof: ## run demo and tests in a clone of HEAD, with and without Docker (PROOF=--full: all tests)
 	@$(PYTHON) -m tests.clean_clone $(PROOF)
 
-storm: setup ## run 200 kills, database locks and full disks on a live platform (STORM="--seed 7 --engine docker")
+storm: setup ## run 200 kills, database locks, full disks and turned clocks on a live platform (STORM="--seed 7 --engine docker")
 	@$(BIN)/python -m tests.storm $(STORM)
 
 check: setup ## check format, lint, types, import contracts, spelling and wording, as CI does

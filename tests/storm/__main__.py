@@ -1,5 +1,5 @@
-"""`make storm`: 200 kills, database locks and full disks against a real platform, on each engine and database that
-works here.
+"""`make storm`: 200 kills, database locks, full disks and turned clocks against a real platform, on each engine and
+database that works here.
 
 Needs root for the small disk that it fills; without root, nothing is filled. Never kills dockerd. Strikes Kubernetes if
 asked to, or if the variables of docs/kubernetes.md name a cluster; without them, it starts the one of this machine.

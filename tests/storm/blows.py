@@ -2,10 +2,11 @@
 
 On Kubernetes also: the cluster's processes killed, and pods and jobs deleted. With PostgreSQL also: its server killed,
 one of its connections killed (which makes it recover), and a controller that is paused with all that it has started
-until its lease has expired. The clock is not turned here, as it belongs to the whole machine:
-tests/web/controller/test_lease.py turns the database's.
+until its lease has expired. The clock that is turned is that of the platform's own processes, and with PostgreSQL that
+of one of both controllers; tests/web/controller/test_lease.py turns the database's.
 """
 
+import math
 import os
 import random
 import signal
@@ -29,6 +30,7 @@ PAUSED_S = (LEASE_S + 1, LEASE_S + 8)
 LOCK_S = (3.0, 25.0)
 FULL_S = (2.0, 10.0)
 SOON_S = 10.0
+TURNED_S = (60.0, 4 * 3600.0)
 CLUSTER = {"etcd": 6, "apiserver": 16, "controller-manager": 8, "scheduler": 6, "kubelet": 14}  # weights
 _BLOCK_BYTES = 1 << 20
 
@@ -57,6 +59,8 @@ class Blows:
             ("lock the database", 10, lambda: self._last("lock", self._lock)),
             ("fill the disk", 8, lambda: self._last("full", self._fill)),
         ]
+        if site.clocks:
+            kinds.append(("turn the clock", 12, self._turn))
         if site.postgresql is not None:
             kinds += [
                 ("kill PostgreSQL", 14, self._kill_postgresql),
@@ -98,6 +102,8 @@ class Blows:
         self._stop.set()
         for thread in self._lasting.values():
             thread.join()
+        for clock in self._site.clocks:
+            clock.turn(0)
 
     def _connections(self) -> list[int]:
         assert self._site.postgresql is not None
@@ -134,6 +140,15 @@ class Blows:
             for process in paused:
                 with suppress(ProcessLookupError):
                     os.kill(process, signal.SIGCONT)
+
+    def _turn(self) -> bool:
+        """As a time server does that corrects a clock, until the next time. With a cluster only forward: it says that
+        certificates are not valid yet that were made when it was started.
+        """
+        seconds = round(math.exp(self._chance.uniform(*map(math.log, TURNED_S))))
+        sign = 1 if self._site.engine == "kubernetes" else self._chance.choice((1, -1))
+        self._chance.choice(self._site.clocks).turn(sign * seconds)
+        return True
 
     def _soon(self, find: Callable[[], list[int]]) -> list[int]:
         """What lives for a moment only is waited for, and is then at any stage of its life."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import psycopg
 from tests.engines.kubernetes.cluster import of_cluster
+from tests.storm.clock import Clock, clock_fault
 from tests.storm.processes import is_same, started
 from tests.web.postgresql import Server
 from tests.web.serving.running import Running, environment, tree
@@ -81,12 +82,15 @@ class Site:
             self._operated["DATABASE_URL"] = postgresql.url
         if planted is not None:
             self._operated["PYTHONPATH"] = str(planted.plant(home / "planted"))
+        # One for each of those that are started by themselves, and whose clocks so may differ.
+        names = ("first", *(["second"] if postgresql is not None else [])) if clock_fault() is None else ()
+        self.clocks = [Clock(home, name) for name in names]
         self.seen: set[tuple[int, str]] = set()  # every process of it that was ever found, with when it started
         self.second: Running | None = None
         self.running = self._begin()
 
     def _begin(self) -> Running:
-        started = Running(self.data, **self._operated)
+        started = self._run("serve")
         deadline = time.monotonic() + START_S
         try:
             while started.health() is None:
@@ -95,7 +99,7 @@ class Site:
                     started.process.wait(20)
                     raise RuntimeError(f"the platform does not start:\n{started.said}")
                 if could_not_start(started):
-                    started = Running(self.data, **self._operated)
+                    started = self._run("serve")
                 elif started.process.poll() is not None:
                     raise RuntimeError(f"the platform does not start:\n{started.said}")
                 time.sleep(0.1)
@@ -105,13 +109,17 @@ class Site:
                     os.kill(process, signal.SIGKILL)
             raise
         if self.postgresql is not None:
-            self.second = Running(self.data, command="controller", **self._operated)
+            self.second = self._run("controller")
         return started
+
+    def _run(self, command: str) -> Running:
+        clock = self.clocks[0 if command == "serve" else -1].environment if self.clocks else {}
+        return Running(self.data, command=command, **self._operated, **clock)
 
     def revive(self) -> None:
         """As a service manager does, where a second controller could not start."""
         if self.second is not None and could_not_start(self.second):
-            self.second = Running(self.data, command="controller", **self._operated)
+            self.second = self._run("controller")
 
     def ended(self) -> list[str]:
         """What has ended by itself, as nothing that is struck may do."""

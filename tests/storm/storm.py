@@ -18,6 +18,7 @@ from tests.engines.second_docker import Daemon, second_docker, second_docker_fau
 from tests.storm import findings
 from tests.storm.blows import Blows
 from tests.storm.challenge import LABEL, Expected, write_challenge, write_submission
+from tests.storm.clock import clock_fault
 from tests.storm.cluster import storm_cluster
 from tests.storm.site import Planted, Site, Unavailable, small_disk
 from tests.storm.starts import Starts
@@ -72,6 +73,7 @@ class Report:
         lines += [f"  {many:>5}    ended as {end}" for end, many in sorted(self.ends.items())]
         lines.append(f"  {self.given_up:>5}    of them given up after all tries, as the platform's fault")
         lines += [] if self.starts is not None else ["         the starts of jobs were not counted, which needs root"]
+        lines += [f"         {fault}"] if (fault := clock_fault()) else []
         if self.kubelets_mounts:
             lines.append(f"  {self.kubelets_mounts:>5}  mounts that a killed kubelet left")
         lines.append(f"  {len(self.findings):>5}  findings")

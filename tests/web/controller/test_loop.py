@@ -1,6 +1,7 @@
 """The controller with an engine that does as it is told: moves, faults, retries, quota, kills."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -266,6 +267,7 @@ def test_attempt_killing_controller_ended(make_controller: MakeDesk, world: Worl
     bystander = add_submission(world.rivals, world.carol, extra=b"b").submission
     stepped.run_until(lambda: Attempt.objects.filter(state="predict").count() == 2)
     guilty = latest(submission).identity
+    Attempt.objects.update(moved=timezone.now() + timedelta(hours=2))  # the clock was set back since
     for _ in range(5):
         stepped.heartbeat.at_work = (
             guilty  # as it is in the memory shared with the supervisor when a controller is killed

@@ -1,6 +1,9 @@
 """Workers that end without a result: who continues, who is to blame, and who is not."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 from tests.web.controller.stepped_controller import SteppedController, add_submission, states
 from tests.web.controller.thread_workers import ThreadWorker
 from tests.web.world import World
@@ -113,6 +116,8 @@ def test_four_kills_evaluated(stepped: SteppedController, world: World) -> None:
 def test_repeated_kills_platform_fault(stepped: SteppedController, world: World) -> None:
     stepped.engine.lasting.add("predict")
     submission = add_submission(world.team, world.bob).submission
+    stepped.run_until(lambda: attempt_of(submission).state == "predict")
+    submission.attempts.update(moved=timezone.now() + timedelta(hours=2))  # the clock was set back since
     for _ in range(5):
         die(stepped, submission, "predict", SHOT)
     stepped.run_until(lambda: attempt_of(submission).state == "failed")

@@ -8,6 +8,7 @@ the commit finds the row finished; one killed before it finds the verdict in the
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from palio.core.attempt.run_folder import Stage, Verdict
@@ -58,9 +59,7 @@ def take_up(identity: str, *, lease: Lease, after_kill: bool, deadline: datetime
         attempt = take(identity, lease)
         if attempt is None or attempt.state not in RUNNING:
             return None
-        kills = Event.objects.filter(
-            submission=attempt.submission, attempt=identity, kind="attempt.taken-up", time__gte=attempt.moved
-        ).filter(detail__after="kill")
+        kills = since_last_move(attempt).filter(kind="attempt.taken-up", detail__after="kill")
         is_over = after_kill and kills.count() >= MAX_KILLS
         attempt.deadline = deadline
         attempt.save(update_fields=["deadline", "holder", "fencing_token"])
@@ -68,6 +67,13 @@ def take_up(identity: str, *, lease: Lease, after_kill: bool, deadline: datetime
             after = "kill" if after_kill else "stop"
             events.record("attempt.taken-up", actor=None, attempt=attempt, state=attempt.state, after=after)
     return attempt.fencing_token, is_over
+
+
+def since_last_move(attempt: Attempt) -> QuerySet[Event]:
+    """What happened to the attempt in its current state: by order, as the clock may have been turned since."""
+    of_attempt = Event.objects.filter(submission=attempt.submission, attempt=attempt.identity)
+    last = of_attempt.filter(kind="attempt.moved").order_by("-pk").values("pk")[:1]
+    return of_attempt.filter(pk__gt=last)
 
 
 def end(identity: str, outcome: Outcome, *, lease: Lease, token: int) -> None:

@@ -12,7 +12,7 @@ from django.db import transaction
 from palio.core.attempt.run_folder import Stage
 from palio.core.errors import Cause, Failure, PalioError, counted
 from palio.web.controller.lease import Lease, locked
-from palio.web.controller.moves import MAX_KILLS
+from palio.web.controller.moves import MAX_KILLS, since_last_move
 from palio.web.controller.worker import Death, WorkerEnd
 from palio.web.models import Event
 from palio.web.verbs import events
@@ -33,10 +33,8 @@ def judge(identity: str, worker: str, death: Death, *, lease: Lease, token: int)
             events.record(
                 KIND, actor=None, attempt=attempt, worker=worker, end=death.end, why=death.clause, stage=death.stage
             )
-        deaths = own.filter(detail__end=death.end)
-        if death.end is WorkerEnd.KILLED:
-            deaths = deaths.filter(time__gte=attempt.moved)
-        count = deaths.count()
+        counted_ones = since_last_move(attempt).filter(kind=KIND) if death.end is WorkerEnd.KILLED else own
+        count = counted_ones.filter(detail__end=death.end).count()
     match death.end:
         case WorkerEnd.KILLED:
             return _killed(attempt.state, count) if count >= MAX_KILLS else None
