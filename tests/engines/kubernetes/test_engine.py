@@ -544,6 +544,39 @@ def test_job_that_runs_again_in_another_pod_is_a_fault(
     assert raised.value.failure.code == "engine-fault"
 
 
+def test_claim_is_in_a_folder_of_the_job_that_goes_with_it(
+    keeping: KubernetesEngine, server: Server, job: Job, tmp_path: Path
+) -> None:
+    keeping.start(job)
+    claim = tmp_path / "shared/palio-jobs" / job.name / "claim"
+    facts, kept = claim.stat(), (claim.parent / "kept").stat()
+    assert (facts.st_uid, facts.st_mode & 0o777) == (kept.st_uid, 0o700)
+    gate, *_ = server.objects[f"{JOBS}/{job.name}"]["spec"]["template"]["spec"]["initContainers"]
+    assert gate["volumeMounts"][0]["subPath"] == f"palio-jobs/{job.name}/claim"
+    (claim / "pod").write_text("one started")
+    keeping.remove(job)
+    assert not claim.parent.exists()
+
+
+def test_pod_that_did_not_get_the_claim_is_a_fault(engine: KubernetesEngine, server: Server, job: Job) -> None:
+    engine.start(job)
+    server.end(job, "claimed-by-another-pod")
+    with pytest.raises(PalioError, match="another pod of this job was first") as raised:
+        ended(engine, job)
+    assert raised.value.failure.code == "engine-fault"
+
+
+def test_suspended_job_whose_claim_is_held_is_not_waited_for(
+    keeping: KubernetesEngine, server: Server, job: Job, tmp_path: Path
+) -> None:
+    """Its program ran while nobody watched; that of no other pod would start."""
+    keeping.start(job)
+    server.objects[f"{JOBS}/{job.name}"]["spec"]["suspend"] = True
+    (tmp_path / "shared/palio-jobs" / job.name / "claim/pod").write_text("one started")
+    with pytest.raises(PalioError, match="its quota was revoked"):
+        ended(keeping, job)
+
+
 def test_job_that_waits_in_a_queue_is_waited_for(engine: KubernetesEngine, server: Server, job: Job) -> None:
     engine._settings = replace(engine._settings, queue="challenge")
     engine.start(job)

@@ -238,6 +238,7 @@ class KubernetesEngine:
             inputs=self._volume.inputs(job),
             output=self._volume.output_path(job, is_kept=is_kept),
             begin=self._volume.begin_path(job) if is_kept and job.output_copies else "",
+            claim=self._volume.claim_path(job) if is_kept else "",
             volumes=config.volumes,
             starts=config.starts(job.command),
             launcher=self._volume.launcher_path(job) if program else "",
