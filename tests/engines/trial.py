@@ -130,6 +130,6 @@ def docker(folder: Path) -> Engine:
 
 def kubernetes(folder: Path) -> Engine:
     """In the cluster that the variables of docs/kubernetes.md name."""
-    from palio.engines.kubernetes import KubernetesEngine
+    from palio.engines.kubernetes.engine import KubernetesEngine
 
     return KubernetesEngine()

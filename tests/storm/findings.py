@@ -20,13 +20,8 @@ MOST_TRIES = 4  # the first, and one after each pause
 JOBS = ("predict", "score")
 
 
-def judge(
-    data: Path, submitted: Mapping[str, Expected], starts: Counter[str] | None, *, replaces_pods: bool = False
-) -> list[str]:
-    """Of a platform that has ended. `submitted`: what was accepted, by its submission's id. `starts`: see Starts.
-
-    `replaces_pods`: the cluster starts a job again whose pod was deleted. Then nothing may count that came of it.
-    """
+def judge(data: Path, submitted: Mapping[str, Expected], starts: Counter[str] | None) -> list[str]:
+    """Of a platform that has ended. `submitted`: what was accepted, by its submission's id. `starts`: see Starts."""
     with closing(sqlite3.connect(f"file:{data}/palio.sqlite3?mode=ro", uri=True)) as database:
         database.row_factory = sqlite3.Row
         rows = database.execute(
@@ -51,7 +46,7 @@ def judge(
             ways[move["attempt"]].append(detail["new"])
     for attempt in attempts:
         found += _of_attempt(attempt, ways[attempt["identity"]])
-        if starts is not None and not (replaces_pods and attempt["failure_cause"] == "platform"):
+        if starts is not None:
             found += _of_starts(attempt, starts)
     left = left_over([attempt["identity"] for attempt in attempts])
     found += (f"left over: {each}" for each in left if KUBELETS not in each)

@@ -63,8 +63,7 @@ class Report:
     starts: Counter[str] | None = None
 
     def judge(self) -> list[str]:
-        replaces_pods = self.engine == "kubernetes"
-        return findings.judge(self.data, self.accepted, self.starts, replaces_pods=replaces_pods)
+        return findings.judge(self.data, self.accepted, self.starts)
 
     def shown(self) -> str:
         lines = [f"storm on {self.engine} with {self.database}, seed {self.seed}: {self.seconds:.0f} s"]

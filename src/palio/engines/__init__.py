@@ -38,9 +38,9 @@ def find_fault(name: str) -> Unavailable | None:
 
         return docker.why_unavailable()
     if name == "kubernetes":
-        from palio.engines import kubernetes
+        from palio.engines.kubernetes import availability
 
-        return kubernetes.why_unavailable()
+        return availability.why_unavailable()
     from palio.engines import bubblewrap
 
     return bubblewrap.why_unavailable()
@@ -59,7 +59,7 @@ def _make(name: str) -> Engine:
 
         return DockerEngine()
     if name == "kubernetes":
-        from palio.engines.kubernetes import KubernetesEngine
+        from palio.engines.kubernetes.engine import KubernetesEngine
 
         return KubernetesEngine()
     from palio.engines.bubblewrap import BubblewrapEngine

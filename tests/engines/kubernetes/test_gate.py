@@ -12,8 +12,8 @@ from tests.engines.trial import BASE, Trial
 
 from palio.core.engine import Enforcement, Guarantee
 from palio.core.errors import PalioError
-from palio.engines.kubernetes import KubernetesEngine
 from palio.engines.kubernetes.api import Cluster
+from palio.engines.kubernetes.engine import KubernetesEngine
 from palio.engines.kubernetes.settings import Settings
 
 pytestmark = [

@@ -164,6 +164,20 @@ def test_output_is_kept_from_memory_by_a_container_that_starts_first() -> None:
     assert keeper["command"][-2:] == [str(64 * MIB), "10000"]
 
 
+def test_only_the_gate_reaches_the_claim() -> None:
+    """It runs first, and the kubelet tells it the UID of its pod. The job's containers mount no such folder."""
+    settings = replace(SETTINGS, gate_image="palio:1")
+    of_pod = pod(manifest(settings=settings, claim="jobs/1/claim", begin="jobs/1/begin", targets=["x,tcp,h,1"]))
+    gate, begin = of_pod["initContainers"]
+    assert gate["command"][-3:] == ["claim", "/claim/pod", "x,tcp,h,1"]
+    assert gate["volumeMounts"] == [{"name": "data", "mountPath": "/claim", "subPath": "jobs/1/claim"}]
+    assert {"name": "PALIO_POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}} in gate["env"]
+    mounts = [mount for each in (begin, *of_pod["containers"]) for mount in each["volumeMounts"]]
+    assert [mount for mount in mounts if "claim" in mount.get("subPath", "") or "subPath" not in mount] == [
+        mount for mount in mounts if mount["name"] == "output" or mount["name"].startswith("memory-")
+    ]
+
+
 def test_launcher_starts_what_the_container_would() -> None:
     made = manifest(replace(JOB, command=("run", "$(HOME)")), starts=["/usr/bin/env", "run", "$(HOME)"], launcher="l")
     assert container(made)["command"] == [
@@ -214,7 +228,7 @@ def test_spec_digest_ignores_how_palio_runs_it() -> None:
         {"launcher": "l", "starts": ["a"]},
         {"node": "node1"},
         {"settings": replace(SETTINGS, node_selector="pool=gpu", tolerations="gpu", queue="other")},
-        {"targets": ["the internet,tcp,1.1.1.1,443"], "settings": replace(SETTINGS, gate_image="x")},
+        {"claim": "jobs/1/claim", "targets": ["a,tcp,1.1.1.1,443"], "settings": replace(SETTINGS, gate_image="x")},
     ]
     assert {digest(**more) for more in others} == {digest()}
 

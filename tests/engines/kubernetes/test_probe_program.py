@@ -2,6 +2,8 @@
 
 import json
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -11,8 +13,8 @@ from typing import Any
 import pytest
 
 from palio.core.engine import Enforcement
-from palio.engines.kubernetes import probe_program
-from palio.engines.kubernetes.probe_program import REACHED, is_reached, main, read_targets
+from palio.engines.kubernetes import classify, probe_program
+from palio.engines.kubernetes.probe_program import NOT_CLAIMED, REACHED, is_reached, main, read_targets
 from palio.engines.kubernetes.proof import Listener, Proof
 
 PROOF = Proof(time=1.0, is_controlled=True, pids={"v1.34": 1024})
@@ -78,6 +80,54 @@ def test_gate_waits_for_a_policy_that_takes_effect_late(message: Path, monkeypat
     monkeypatch.setattr(probe_program, "reached", lambda _: next(answers))
     assert main(["gate", "x,tcp,192.0.2.1,1"]) == 0
     assert list(answers) == []
+
+
+def test_exit_codes_are_those_that_are_classified() -> None:
+    assert (classify.REACHED, classify.NOT_CLAIMED) == (REACHED, NOT_CLAIMED)
+
+
+def gate_of(pod: str, claim: Path, *targets: str) -> int:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PALIO_POD", pod)
+        return main(["claim", str(claim), *targets])
+
+
+def test_only_the_first_pod_gets_the_claim(message: Path, tmp_path: Path) -> None:
+    claim = tmp_path / "pod"
+    assert gate_of("one", claim) == 0
+    assert gate_of("two", claim) == NOT_CLAIMED
+    assert said(message) == {"claimed": "another pod of this job was first (one)"}
+
+
+def test_gate_of_one_pod_may_start_again_until_its_program_does(message: Path, tmp_path: Path, silent: str) -> None:
+    claim, listener = tmp_path / "pod", Listener("127.0.0.1")
+    assert gate_of("one", claim, listener.target) == REACHED
+    assert gate_of("two", claim) == NOT_CLAIMED
+    assert gate_of("one", claim, f"x,tcp,{silent},80") == 0
+    assert gate_of("one", claim, f"x,tcp,{silent},80") == NOT_CLAIMED
+    assert said(message) == {"claimed": "it may have started before in the same pod"}
+
+
+def test_claim_whose_pod_was_killed_while_it_claimed_is_nobodys(message: Path, tmp_path: Path) -> None:
+    (tmp_path / "pod").touch()
+    assert gate_of("one", tmp_path / "pod") == NOT_CLAIMED
+    assert said(message) == {"claimed": "another pod of this job was first (unknown)"}
+
+
+def test_no_program_without_a_claim(message: Path, tmp_path: Path) -> None:
+    """As on a full disk, where the message cannot be written either."""
+    assert gate_of("one", tmp_path / "none/pod") == NOT_CLAIMED
+    assert "No such file" in said(message)["claimed"]
+    message.unlink()
+    message.mkdir()
+    assert gate_of("one", tmp_path / "none/pod") == NOT_CLAIMED
+
+
+def test_one_of_many_pods_gets_the_claim(tmp_path: Path) -> None:
+    """Each a process of its own, started at once."""
+    command = [sys.executable, "-I", "-c", Path(probe_program.__file__).read_text(), "claim", str(tmp_path / "pod")]
+    gates = [subprocess.Popen(command, env={"PALIO_POD": str(number)}) for number in range(8)]
+    assert sorted(gate.wait() for gate in gates) == [0] + 7 * [NOT_CLAIMED]
 
 
 def test_control_has_to_reach_everything(message: Path, silent: str) -> None:

@@ -17,7 +17,7 @@ from palio.core.errors import PalioError
 from palio.engines import ENGINES, WITHOUT_IMAGES
 from palio.engines.bubblewrap import BubblewrapEngine
 from palio.engines.docker import DockerEngine
-from palio.engines.kubernetes import KubernetesEngine
+from palio.engines.kubernetes.engine import KubernetesEngine
 from palio.web.models import ControllerBeat, StoredFile
 from palio.web.verbs.engine_support import left_out, refuse_unenforced
 from palio.web.verbs.submit import submit

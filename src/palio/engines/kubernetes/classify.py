@@ -24,7 +24,7 @@ Object = Mapping[str, Any]  # an object of the API, as parsed from its JSON
 STAGE = "job"  # the name of the container that runs the job
 KEEPER = "keeper"  # and of the one that keeps its output
 GATE = "gate"  # and of the one before it, which lets it start if the pod reaches nothing
-REACHED = 3  # exit code of the gate, see probe_program
+REACHED, NOT_CLAIMED = 3, 4  # exit codes of the gate, see probe_program
 LAUNCHER_SAYS = 'exec: "'  # the beginning of its message about a program that it cannot start
 TIME_LIMIT = "palio/time-limit-s"  # annotation of a pod: the job's time limit
 ENDED_BY = "palio/ended-by"  # annotation of a pod that Palio ended: one of the values below
@@ -52,6 +52,7 @@ class Ending(StrEnum):
     NODE_PRESSURE = "node under pressure"
     NODE_LOST = "node lost"
     NOT_ADMITTED = "refused by the node"
+    NOT_CLAIMED = "not claimed"
     UNKNOWN = "unknown"
     NOT_ISOLATED = "not isolated"
     UNSCHEDULABLE = "cannot be scheduled"
@@ -110,8 +111,8 @@ def classify(
         return _over(Ending.UNKNOWN, "the job no longer exists")
     if pod is None:
         return _without_pod(job, events, now)
-    if not_isolated := _gate(pod, REACHED):
-        return not_isolated
+    if refused := _gate(pod, REACHED) or _gate(pod, NOT_CLAIMED):
+        return refused
     own = _own_end(pod, events, node)
     if own is not None:
         finished = _finished(pod)
@@ -128,13 +129,16 @@ def _gate(pod: Object, code: int | None = None) -> Classification | None:
     if not ended or ended.get("exitCode") in (0, None) or (code is not None and ended["exitCode"] != code):
         return None
     message = ended.get("message", "").strip()
-    if ended["exitCode"] != REACHED:
+    if ended["exitCode"] not in (REACHED, NOT_CLAIMED):
         return _over(Ending.REJECTED, f"the gate failed: {ended.get('reason', '')} {message}")
     try:
-        reached = ", ".join(json.loads(message)["reached"])
+        told = json.loads(message)
+        said = ", ".join(told["reached"]) if ended["exitCode"] == REACHED else str(told["claimed"])
     except (ValueError, KeyError, TypeError):
-        reached = message
-    return _over(Ending.NOT_ISOLATED, f"its pod reached {reached}")
+        said = message
+    if ended["exitCode"] == NOT_CLAIMED:
+        return _over(Ending.NOT_CLAIMED, f"its program did not start: {said}")
+    return _over(Ending.NOT_ISOLATED, f"its pod reached {said}")
 
 
 # -- interruptions

@@ -140,6 +140,12 @@ def terminated(pod: Json, container: str = STAGE) -> Json | None:
     return found
 
 
+def began_at(pod: Json) -> str | None:
+    """When its program started, if it has."""
+    found: str | None = (terminated(pod) or state(pod).get("running") or {}).get("startedAt")
+    return found
+
+
 def never_ran(ended: Json | None) -> bool:
     """Whether the runtime or the launcher could not start the program, rather than a program that ended with its code.
 

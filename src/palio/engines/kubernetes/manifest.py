@@ -38,6 +38,8 @@ LIMIT_SLACK_S = 600  # of a pod's deadline, which counts from before its image i
 WAIT_S = 24 * 3600  # in a queue, at most
 LEFT_S = 7 * 24 * 3600  # an abandoned job is deleted after this time
 PROOF_S = 180
+CLAIM_FILE = "pod"  # in the folder of a job's claim
+_CLAIM = "/claim"  # and that, in the gate
 _PROBE = Path(__file__).with_name("probe_program.py")
 _PROBE_BYTES = 256 * MIB  # thousands of threads
 _TOLERATED_S = 30  # of a node that does not respond
@@ -89,6 +91,7 @@ def job_manifest(
     inputs: Sequence[str],
     output: str,
     begin: str = "",
+    claim: str = "",
     volumes: Sequence[str] = (),
     starts: Sequence[str] = (),
     launcher: str = "",
@@ -98,7 +101,8 @@ def job_manifest(
     shares_cpus: bool = False,
 ) -> dict[str, Any]:
     """The batch/v1 Job. `inputs` are the paths of the job's mounts in the claim's volume, in their order, and `output`
-    is that of its output; `begin` that of what an output in memory starts with. `volumes` are the paths that its image
+    is that of its output; `begin` that of what an output in memory starts with, and `claim` that of the folder
+    where the one pod that may run it claims it. `volumes` are the paths that its image
     declares as volumes. `starts` is what its container starts, and `launcher` the path of the launcher that does, if
     there is one; `limits_processes`: whether it limits these too. `node`: the name of the only one it may run on. With
     `targets` (see probe_program), the job starts only if its pod reaches none of them. `shares_cpus`: what its keeper
@@ -130,8 +134,11 @@ def job_manifest(
         if begin:
             pod["initContainers"] = [_begin_container(settings, begin)]
     _place(pod, settings, node)
-    if targets:
-        pod["initContainers"] = [probe_container(GATE, settings, "gate", targets), *pod.get("initContainers", [])]
+    if claim:
+        gate = probe_container(GATE, settings, "claim", [f"{_CLAIM}/{CLAIM_FILE}", *targets])
+        gate["env"].append({"name": "PALIO_POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}})
+        gate["volumeMounts"] = [{"name": "data", "mountPath": _CLAIM, "subPath": claim}]
+        pod["initContainers"] = [gate, *pod.get("initContainers", [])]
     labels = {**MANAGED_BY, **({QUEUE: settings.queue} if settings.queue else {})}
     return {
         "apiVersion": "batch/v1",

@@ -1,6 +1,7 @@
 """The program of the gate and of its counterparts: it runs in a pod, with nothing but Python's standard library.
 
     gate TARGET...     exits with 0 once no target is reached, with REACHED if one still is after PATIENCE_S
+    claim FILE TARGET...  as `gate`, for the one pod that may run a job: exits with NOT_CLAIMED for any other
     reach TARGET...    exits with 0 once every target has been reached for STEADY_S
     pids MOST          how many processes it may start, up to MOST
 
@@ -8,6 +9,9 @@ A target is NAME,PROTOCOL,HOST,PORT; a host that begins with `$` is a variable o
 that is not set. A refused connection is one that was not blocked. The result is one JSON object, in the pod's
 termination message. Policies can take effect seconds after a pod starts, so the gate tries several times, and wants
 CLEAR rounds in a row in which nothing was reached.
+
+The first pod that creates FILE has the claim, and writes its UID (PALIO_POD) to it. Kubernetes runs the containers of a
+pod again if it has lost their status, so the gate of one pod may start twice, but lets its program start only once.
 """
 
 import json
@@ -16,12 +20,14 @@ import socket
 import sys
 import threading
 import time
+from contextlib import suppress
 
 ANSWER_S = 1.0  # for one target; all are tried at once
 PATIENCE_S = 20.0
 CLEAR = 2
 STEADY_S = 5.0
-REACHED = 3
+REACHED, NOT_CLAIMED = 3, 4
+STARTED = " started"  # follows the UID in a claim whose program may have started
 MESSAGE = "/dev/termination-log"
 # A question for the name servers of the root.
 DNS_QUERY = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x01"
@@ -83,6 +89,39 @@ def gate(targets: list[tuple[str, str, str, int]]) -> int:
     return REACHED if found else 0
 
 
+def claim(file: str, targets: list[tuple[str, str, str, int]]) -> int:
+    try:
+        if why := why_not_claimed(file, os.environ["PALIO_POD"]):
+            say({"claimed": why})
+            return NOT_CLAIMED
+        if code := gate(targets):
+            return code
+        with open(file, "a") as held:  # noqa: PTH123
+            held.write(STARTED)
+            held.flush()
+            os.fsync(held.fileno())
+    except OSError as error:  # without a claim, no program
+        say({"claimed": str(error)})
+        return NOT_CLAIMED
+    return 0
+
+
+def why_not_claimed(file: str, pod: str) -> str:
+    """Empty if this pod has the claim, and its program has not started."""
+    try:
+        with open(file, "x") as made:  # noqa: PTH123
+            made.write(pod)
+            made.flush()
+            os.fsync(made.fileno())
+    except FileExistsError:
+        with open(file) as made:  # noqa: PTH123
+            holder, started, _ = made.read().partition(STARTED)
+        if holder != pod:
+            return f"another pod of this job was first ({holder or 'unknown'})"
+        return "it may have started before in the same pod" if started else ""
+    return ""
+
+
 def reach(targets: list[tuple[str, str, str, int]]) -> int:
     begin, since = time.monotonic(), None
     while True:
@@ -111,7 +150,7 @@ def pids(most: int) -> int:
 
 
 def say(result: dict[str, object]) -> None:
-    with open(MESSAGE, "w") as file:  # noqa: PTH123 - a program of its own
+    with suppress(OSError), open(MESSAGE, "w") as file:  # noqa: PTH123 - a program of its own
         json.dump(result, file)
 
 
@@ -119,6 +158,8 @@ def main(arguments: list[str]) -> int:
     mode, *rest = arguments
     if mode == "pids":
         return pids(int(rest[0]))
+    if mode == "claim":
+        return claim(rest[0], read_targets(rest[1:]))
     return {"gate": gate, "reach": reach}[mode](read_targets(rest))
 
 

@@ -30,9 +30,9 @@ from palio.engines.kubernetes.keeper_program import (
     TOP,
     USAGE,
 )
-from palio.engines.kubernetes.manifest import object_name
+from palio.engines.kubernetes.manifest import CLAIM_FILE, object_name
 
-_LAUNCHER, _KEPT, _POD, _BEGIN = "launch", "kept", "pod", "begin"
+_LAUNCHER, _KEPT, _POD, _BEGIN, _CLAIM = "launch", "kept", "pod", "begin", "claim"
 _JOBS, _NAME, _OUTPUT, _REFUSAL = "palio-jobs", "name", "out", "refusal.json"
 
 
@@ -70,8 +70,12 @@ class Volume:
         """Relative to the volume."""
         return str((self._folder(job) / _LAUNCHER).relative_to(self._root))
 
+    def claim_path(self, job: Job) -> str:
+        """Relative to the volume: a folder that only the gate mounts, where the one pod that runs the job claims it."""
+        return str((self._folder(job) / _CLAIM).relative_to(self._root))
+
     def is_first_pod(self, job: Job, uid: str) -> bool:
-        """Whether no other pod ran the job's program, as far as Palio knows. Queues and node losses start a second."""
+        """Whether no other pod ran the job's program, as far as Palio knows. A gate makes sure of it."""
         file = self._folder(job) / _POD
         if not file.exists():
             half = file.with_suffix(".half")
@@ -80,8 +84,8 @@ class Volume:
         return file.read_text() == uid
 
     def has_run(self, job: Job) -> bool:
-        """Whether a pod ran the job's program, as far as Palio knows."""
-        return (self._folder(job) / _POD).exists()
+        """Whether a pod ran the job's program, as far as Palio knows, or claimed it, so that no other will."""
+        return any((self._folder(job) / place).exists() for place in (_POD, f"{_CLAIM}/{CLAIM_FILE}"))
 
     def has_keeper(self, job: Job) -> bool:
         return (self._folder(job) / _KEPT).is_dir()
@@ -131,6 +135,7 @@ class Volume:
             (folder / _LAUNCHER).chmod(0o755)
         output = self._make(folder / (_KEPT if is_kept else _OUTPUT), uid)
         if is_kept:
+            self._make(folder / _CLAIM, uid)
             for name in (SPACE, FINISH):
                 (output / name).touch()
                 os.chown(output / name, uid, uid)
