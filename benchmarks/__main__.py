@@ -1,6 +1,6 @@
 """`make bench`: every benchmark in small form, each beside its baseline in the same run.
 
-    python -m benchmarks [NAME ...]     (default: all of them)
+    python -m benchmarks [NAME ...]     (default: all of them that need no cluster)
 
 Figures go to the terminal, to benchmarks/results/<machine>.json, and as a table into docs/performance.md, each as soon
 as it is there. A name runs one alone, and its lines take the place of their like in both. One that fails says why,
@@ -64,15 +64,18 @@ BENCHMARKS: dict[str, Callable[[], list[Line]]] = {
     "until-scored": until_scored.measure,
     "tick": controller_tick.measure,
     "queue": lambda: queue_throughput.measure(queue_throughput.SMALL),
+    "queue-kubernetes": lambda: queue_throughput.measure(queue_throughput.SMALL, "kubernetes"),
     "cluster": simulated_cluster.small,
     "audit": audit.measure,
 }
+
+NEED_A_CLUSTER = {"queue-kubernetes"}  # of docs/kubernetes.md
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Times Palio beside its baselines.")
     parser.add_argument("names", nargs="*", choices=[[], *BENCHMARKS], metavar="NAME", help=", ".join(BENCHMARKS))
-    asked = parser.parse_args().names or list(BENCHMARKS)
+    asked = parser.parse_args().names or [name for name in BENCHMARKS if name not in NEED_A_CLUSTER]
     target = RESULTS / f"{platform.node() or 'machine'}.json"
     kept = json.loads(target.read_text())["benchmarks"] if target.exists() else {}
     RESULTS.mkdir(exist_ok=True)

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -102,14 +103,15 @@ def measure(idle_s: float = 20.0) -> Serving:
 
 
 class Server:
-    def __init__(self, home: Path, *flags: str) -> None:
+    def __init__(self, home: Path, *flags: str, settings: Mapping[str, str] | None = None) -> None:
+        """`settings`: variables that it has in addition."""
         with socket.socket() as trial:
             trial.bind(("127.0.0.1", 0))
             self.port = trial.getsockname()[1]
         begin = time.perf_counter()
         self.process = subprocess.Popen(
             [*PALIO, "serve", "--data", str(home / "data"), "--port", str(self.port), *flags],
-            env=environment(home),
+            env=environment(home) | dict(settings or {}),
             stdout=subprocess.DEVNULL,
         )
         while True:

@@ -11,8 +11,10 @@ from tests.engines.kubernetes.fake_cluster import JOBS, LIMITS, Server, running
 from palio.core.engine import End, Job, Mount
 from palio.core.errors import PalioError
 from palio.core.quantities import MIB
+from palio.engines.kubernetes import engine as engine_module
 from palio.engines.kubernetes.engine import KubernetesEngine
-from palio.engines.kubernetes.proof import Listener, _Trial
+from palio.engines.kubernetes.experiment import Enforced
+from palio.engines.kubernetes.proof import Listener, Proof, _Trial
 from palio.engines.kubernetes.settings import Settings
 
 
@@ -194,6 +196,16 @@ def test_keeper_shares_cpus_where_no_node_has_more(
     assert (stage["requests"]["cpu"], stage["limits"]["cpu"]) == (requested, f"{round(cpus * 1000)}m")
     assert stage["requests"]["memory"] == stage["limits"]["memory"]
     assert keeper["requests"] == keeper["limits"]
+
+
+def test_limits_are_not_tried_with_an_image_that_cannot_prove_anything(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "prove", lambda *_: Proof(fault="it cannot be pulled"))
+    with running(server, tmp_path, monkeypatch):
+        made = KubernetesEngine(Settings(tmp_path / "shared", gate_image="palio:1", address="127.0.0.1"))
+    assert made._enforced == Enforced(fault="it cannot be pulled")
+    assert server.created == 0
 
 
 def test_only_trials_of_killed_processes_are_removed(engine: KubernetesEngine, server: Server, job: Job) -> None:

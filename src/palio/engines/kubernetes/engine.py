@@ -72,10 +72,10 @@ class KubernetesEngine:
             self._proof = prove(self._cluster, self._settings, self._listener)
             self._targets = targets(self._listener) if self._proof.isolates else ()
         self._watched: dict[str, WatchedJob] = {}
-        self._enforced = Enforced(fault=f"{PREFIX}GATE_IMAGE is not set")
+        self._enforced = Enforced(fault=self._proof.fault)
         namespace = self._settings.namespace
         self._objects = JobObjects(self._cluster, namespace)
-        if image := self._settings.gate_image:
+        if (image := self._settings.gate_image) and not self._proof.fault:  # else it would fail alike, after minutes
             nodes = self._cluster.get("/api/v1/nodes").get("items") or ()
             key = [namespace, self._settings.runtime_class]
             self._enforced = find_enforced(
