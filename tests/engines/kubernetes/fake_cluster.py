@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +14,6 @@ from tests.engines.kubernetes.fake_api import Asked, FakeApi, Reply, refusal, se
 from palio.core.engine import Job, JobResult, Limits
 from palio.core.quantities import MIB
 from palio.engines.docker import ImageConfig
-from palio.engines.kubernetes import engine as engine_module
 from palio.engines.kubernetes.engine import KubernetesEngine
 from palio.engines.kubernetes.images import Images
 from palio.engines.kubernetes.settings import Settings
@@ -107,11 +106,10 @@ class NoImages(Images):
 def running(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, gate_image: str = "", look_s: float = LOOK_S
 ) -> Iterator[tuple[KubernetesEngine, FakeApi]]:
-    monkeypatch.setattr(engine_module, "Images", NoImages)
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     with serving(server) as fake:
         monkeypatch.setenv("KUBECONFIG", str(fake.kubeconfig(tmp_path)))
-        engine = KubernetesEngine(Settings(tmp_path / "shared"), look_s=look_s)
+        engine = KubernetesEngine(Settings(tmp_path / "shared"), images=NoImages(""), look_s=look_s)
         engine._settings = replace(engine._settings, gate_image=gate_image)  # without an experiment
         try:
             yield engine, fake
@@ -121,9 +119,13 @@ def running(
 
 
 def ended(engine: KubernetesEngine, job: Job) -> JobResult:
-    """Its result, once the watch has noticed that the server has no watches."""
+    return once_ended(lambda: engine.poll(job))
+
+
+def once_ended(poll: Callable[[], JobResult | None]) -> JobResult:
+    """The result, once the watch has noticed that the server has no watches."""
     deadline = time.monotonic() + 5
-    while (result := engine.poll(job)) is None:
+    while (result := poll()) is None:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     return result

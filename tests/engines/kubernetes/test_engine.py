@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.engines.kubernetes.fake_cluster import JOBS, LIMITS, Server, running
+from tests.engines.kubernetes.fake_cluster import JOBS, LIMITS, NoImages, Server, running
 
 from palio.core.engine import End, Job, Mount
 from palio.core.errors import PalioError
 from palio.core.quantities import MIB
-from palio.engines.kubernetes import engine as engine_module
 from palio.engines.kubernetes.engine import KubernetesEngine
 from palio.engines.kubernetes.experiment import Enforced
 from palio.engines.kubernetes.proof import Listener, Proof, _Trial
@@ -201,9 +200,10 @@ def test_keeper_shares_cpus_where_no_node_has_more(
 def test_limits_are_not_tried_with_an_image_that_cannot_prove_anything(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "prove", lambda *_: Proof(fault="it cannot be pulled"))
+    settings = Settings(tmp_path / "shared", gate_image="palio:1", address="127.0.0.1")
+    proof = Proof(fault="it cannot be pulled")
     with running(server, tmp_path, monkeypatch):
-        made = KubernetesEngine(Settings(tmp_path / "shared", gate_image="palio:1", address="127.0.0.1"))
+        made = KubernetesEngine(settings, images=NoImages(""), prove=lambda *_: proof)
     assert made._enforced == Enforced(fault="it cannot be pulled")
     assert server.created == 0
 

@@ -4,6 +4,7 @@ import io
 import json
 import tarfile
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tests.engines.kubernetes.fake_cluster import (
     PODS,
     Server,
     ended,
+    once_ended,
     set_keeper,
     tell_space,
 )
@@ -21,9 +23,9 @@ from tests.engines.kubernetes.fake_cluster import (
 from palio.core.engine import Collected, End, Job, Waiting
 from palio.core.errors import PalioError
 from palio.core.quantities import MIB
-from palio.engines.kubernetes import watching
 from palio.engines.kubernetes.engine import KubernetesEngine
 from palio.engines.kubernetes.settings import Settings
+from palio.engines.kubernetes.watching import WatchedJob
 
 
 def test_second_pod_of_a_job_is_a_fault(engine: KubernetesEngine, server: Server, job: Job) -> None:
@@ -93,15 +95,13 @@ def test_ended_job_waits_for_its_output(keeping: KubernetesEngine, server: Serve
     assert (tmp_path / "collected/answer.csv").read_text() == "1,2"
 
 
-def test_keeper_that_does_not_end_is_a_fault(
-    keeping: KubernetesEngine, server: Server, job: Job, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(watching, "_KEPT_S", 0.0)
+def test_keeper_that_does_not_end_is_a_fault(keeping: KubernetesEngine, server: Server, job: Job) -> None:
     keeping.start(job)
     server.end(job, "exit-0")
     set_keeper(server, job, running={"startedAt": "2026-11-30T10:00:00Z"})
-    with pytest.raises(PalioError, match="its keeper did not end"):
-        ended(keeping, job)
+    watched = WatchedJob(job, keeping._cluster, keeping._settings, keeping._volume, kept_s=0)
+    with closing(watched), pytest.raises(PalioError, match="its keeper did not end"):
+        once_ended(watched.poll)
 
 
 def test_job_that_runs_again_in_another_pod_is_a_fault(

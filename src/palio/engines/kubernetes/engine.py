@@ -16,6 +16,7 @@ All state is in the cluster and on the volume.
 """
 
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import chain
@@ -55,7 +56,14 @@ class KubernetesEngine:
     loads_images = True
     runs_in_parallel = True
 
-    def __init__(self, settings: Settings | None = None, *, look_s: float = LOOK_S) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        images: Images | None = None,
+        prove: Callable[[Cluster, Settings, Listener], Proof] = prove,
+        look_s: float = LOOK_S,
+    ) -> None:
         """`look_s`: see WatchedJob. Raises PalioError if jobs cannot run in the cluster."""
         self._look_s = look_s
         self._settings = settings or Settings.read()
@@ -64,7 +72,7 @@ class KubernetesEngine:
         self._missing = availability.missing_fields(self._cluster, self._settings)
         availability.ensure_policy(self._cluster, self._settings)
         self._volume = Volume(self._settings.folder)
-        self._images = Images(self._settings.registry)
+        self._images = images or Images(self._settings.registry)
         self._proof = Proof(fault=f"{PREFIX}GATE_IMAGE is not set")
         self._targets: tuple[str, ...] = ()
         if self._settings.gate_image:

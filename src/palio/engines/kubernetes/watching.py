@@ -24,25 +24,32 @@ from palio.engines.kubernetes.volume import Volume
 from palio.engines.kubernetes.watch import PodWatch
 
 LOOK_S = 10.0
+KEPT_S = 120.0  # of the largest output, on a slow volume
 _MEASURE_S = 0.5  # between measurements of an output
-_KEPT_S = 120.0  # of the largest output, on a slow volume
 _CANNOT_START = ("StartError", "ContainerCannotRun")
 
 
 class WatchedJob:
     """`waiting`: for quota, as of the last look. `look_s`: the time between looks at the job, its events and its node
-    while its pod does not change.
+    while its pod does not change. `kept_s`: the longest that its keeper may take.
     """
 
     def __init__(
-        self, job: Job, cluster: Cluster, settings: Settings, volume: Volume, *, look_s: float = LOOK_S
+        self,
+        job: Job,
+        cluster: Cluster,
+        settings: Settings,
+        volume: Volume,
+        *,
+        look_s: float = LOOK_S,
+        kept_s: float = KEPT_S,
     ) -> None:
         self.waiting: Waiting | None = None
         self.measured = float("-inf")  # monotonic
         self._job, self._cluster, self._settings, self._volume = job, cluster, settings, volume
         self._objects = JobObjects(cluster, settings.namespace)
         self._kueue = Kueue(cluster, settings.namespace)
-        self._look_s = look_s
+        self._look_s, self._kept_s = look_s, kept_s
         self._looked = float("-inf")  # monotonic, as are the next two
         self._began: float | None = None  # when its container started
         self._asked: float | None = None  # when its keeper was asked for the output
@@ -139,8 +146,8 @@ class WatchedJob:
         if keeper is None and not has_ended(self._pod):
             self._volume.finish(self._job)
             self._asked = self._asked or time.monotonic()
-            if time.monotonic() - self._asked > _KEPT_S:
-                raise fault("keeping the output of", self._job, f"its keeper did not end within {_KEPT_S:.0f} s")
+            if time.monotonic() - self._asked > self._kept_s:
+                raise fault("keeping the output of", self._job, f"its keeper did not end within {self._kept_s:.0f} s")
             return False
         if found.ending is Ending.DONE and not self._volume.has_archive(self._job):
             said = ": ".join(filter(None, ((keeper or {}).get("reason"), (keeper or {}).get("message"))))
